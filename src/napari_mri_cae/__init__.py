@@ -1,0 +1,38 @@
+"""See what a convolutional autoencoder does to an MRI volume.
+
+The names below are imported when they are first used, so that importing the package costs next to nothing
+and torch is loaded only by what needs it.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_mri_cae.comparison import Comparison
+    from napari_mri_cae.errors import InputError
+    from napari_mri_cae.models import Model, list_models, load_model
+    from napari_mri_cae.volume import Volume
+
+__version__ = version("napari-mri-cae")
+
+__all__ = ["Comparison", "InputError", "Model", "Volume", "__version__", "list_models", "load_model"]
+
+_HOMES = {
+    "Comparison": "comparison",
+    "InputError": "errors",
+    "Model": "models",
+    "Volume": "volume",
+    "list_models": "models",
+    "load_model": "models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
