@@ -1,0 +1,366 @@
+"""The comparison: original -> corrupted -> reconstructed -> residual, slice by slice."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mri_cae.comparison import table as tables
+from napari_mri_cae.comparison.order import next_slices
+from napari_mri_cae.corruptions import Corruption, corrupt
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.metrics import compare
+from napari_mri_cae.planes import Plane, check_plane, plane_axis
+from napari_mri_cae.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_mri_cae.models import Model
+    from napari_mri_cae.reconstruction import Reconstructor
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FinishedSlices:
+    """A batch of slices that has just been finished.
+
+    Attributes
+    ----------
+    indices : tuple of int
+        Which slices, along the comparison's plane.
+    metrics : numpy.ndarray
+        Their rows of the comparison's table, copied.
+    """
+
+    indices: tuple[int, ...]
+    metrics: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Everything a slice's result depends on. Replaced as a whole, never changed."""
+
+    model: "Model"
+    corruptions: tuple[Corruption, ...]
+    plane: Plane
+    seed: int
+    device: str
+    exact: bool
+
+
+class Comparison:
+    """Corrupt a volume, reconstruct it with a model and measure both against the original.
+
+    The four volumes are allocated once and filled slice by slice by whoever iterates `run`. Settings may be
+    changed at any time, also from another thread while `run` is being iterated: what is stale is dropped,
+    and the slice in focus comes back first. Stopping to iterate leaves every array consistent; `done` says
+    which slices are finished.
+
+    Parameters
+    ----------
+    volume : Volume
+        A single volume; of a series, one `frame`.
+    model : Model or str, optional
+        A model, or what `load_model` takes. The default shipped model if left out.
+    corruptions : sequence of Corruption
+        Applied in this order.
+    plane : {"axial", "coronal", "sagittal"}
+        The plane the slices are taken in.
+    seed : int
+        Noise is a function of (seed, corruption, plane, slice), whatever the batch size or the device.
+    device : str
+        "auto", "cpu", "cuda:0", "mps" ...
+    exact : bool
+        Compute in float32, also where the device has a faster arithmetic.
+
+    Attributes
+    ----------
+    original, corrupted, reconstructed, residual : numpy.ndarray
+        float32, (I, P, L), on the volume's scale [0, 1]. residual = original - reconstructed, signed.
+    done : numpy.ndarray
+        bool, one per slice of the plane.
+    metrics : numpy.ndarray
+        Structured, one row per slice: "slice", and per image ("corrupted", "reconstructed") "psnr_*" in dB,
+        "ssim_*", "mse_*", at a data range of 1; NaN where not done.
+
+    Raises
+    ------
+    InputError
+        If the volume is a series, if there is no such model, plane or device.
+
+    Examples
+    --------
+    >>> comparison = Comparison(volume, corruptions=[GaussianNoise(sigma=0.03)])
+    >>> for finished in comparison.run(first=90):
+    ...     print(finished.indices, finished.metrics["psnr_reconstructed"])
+    >>> comparison.summary()["psnr_reconstructed"]
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        model: "Model | str | None" = None,
+        corruptions: Sequence[Corruption] = (),
+        plane: str = "axial",
+        seed: int = 0,
+        device: str = "auto",
+        *,
+        exact: bool = False,
+    ) -> None:
+        if volume.is_series:
+            raise InputError(
+                f"{volume.name} is a series of {volume.n_frames} volumes: compare one of them, volume.frame(0) say."
+            )
+        self.volume = volume
+        self.original: FloatArray = volume.normalized
+        self.corrupted: FloatArray = np.zeros_like(self.original)
+        self.reconstructed: FloatArray = np.zeros_like(self.original)
+        self.residual: FloatArray = np.zeros_like(self.original)
+
+        self._changed = threading.Condition()
+        self._settings = _Settings(
+            _as_model(model), tuple(corruptions), check_plane(plane), seed, device, exact
+        )
+        self._cancelled = False
+        self._changed_at = -np.inf
+        self._reconstructor: Reconstructor | None = None
+        self._start_plane()
+
+    @property
+    def n_slices(self) -> int:
+        """How many slices the plane has."""
+        return int(self.original.shape[plane_axis(self.plane)])
+
+    @property
+    def model(self) -> "Model":
+        """The model that reconstructs."""
+        return self._settings.model
+
+    @property
+    def corruptions(self) -> tuple[Corruption, ...]:
+        """The corruptions, in the order they are applied."""
+        return self._settings.corruptions
+
+    @property
+    def plane(self) -> Plane:
+        """The plane the slices are taken in."""
+        return self._settings.plane
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random corruption."""
+        return self._settings.seed
+
+    @property
+    def device(self) -> str:
+        """The device as it was asked for; `device_description` names the one in use."""
+        return self._settings.device
+
+    @property
+    def device_description(self) -> str:
+        """The device in use, as a user reads it, such as "CPU, 2 threads, bfloat16"."""
+        from napari_mri_cae.reconstruction import resolve_device
+
+        return resolve_device(self._settings.device, exact=self._settings.exact).description
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every slice is finished."""
+        return bool(self.done.all())
+
+    @property
+    def focus(self) -> int:
+        """The slice that is computed first; the others follow outward from it."""
+        return self._focus
+
+    @focus.setter
+    def focus(self, index: int) -> None:
+        with self._changed:
+            self._focus = int(np.clip(index, 0, self.n_slices - 1))
+            self._changed.notify_all()
+
+    def change(
+        self,
+        *,
+        model: "Model | str | None" = None,
+        corruptions: Sequence[Corruption] | None = None,
+        plane: str | None = None,
+        seed: int | None = None,
+        device: str | None = None,
+        exact: bool | None = None,
+    ) -> bool:
+        """Change some settings; whatever was computed with the old ones is to be done again.
+
+        Parameters
+        ----------
+        model, corruptions, plane, seed, device, exact
+            As for the class. What is left out stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        InputError
+            If there is no such model, plane or device; then nothing has changed.
+        """
+        changes: dict[str, Any] = {
+            "model": None if model is None else _as_model(model),
+            "corruptions": None if corruptions is None else tuple(corruptions),
+            "plane": None if plane is None else check_plane(plane),
+            "seed": seed,
+            "device": device,
+            "exact": exact,
+        }
+        if device is not None:
+            from napari_mri_cae.reconstruction import resolve_device
+
+            resolve_device(device)
+        with self._changed:
+            before = self._settings
+            settings = replace(before, **{name: value for name, value in changes.items() if value is not None})
+            if settings == before:
+                return False
+            self._settings = settings
+            if settings.plane != before.plane:
+                self._start_plane()
+            else:
+                self.done[:] = False
+                tables.clear(self.metrics)
+            self._changed_at = time.monotonic()
+            self._changed.notify_all()
+        return True
+
+    def run(self, first: int | None = None, *, background_delay: float = 0.0) -> Iterator[FinishedSlices]:
+        """Compute every slice that is not done, and yield each batch as it is finished.
+
+        Parameters
+        ----------
+        first : int, optional
+            The slice to begin with; sets `focus`.
+        background_delay : float
+            How long, in seconds after the last change of settings, to leave the slices out of focus alone.
+            While a slider moves, only the slice under the user's eyes is worth computing.
+
+        Yields
+        ------
+        FinishedSlices
+            One item per finished batch (one slice on a CPU). Stop iterating, or call `cancel`, to stop.
+        """
+        self._cancelled = False
+        if first is not None:
+            self.focus = first
+        while (job := self._next_job(background_delay)) is not None:
+            settings, indices = job
+            if indices:
+                finished = self._compute(settings, indices)
+                if finished is not None:
+                    yield finished
+
+    def cancel(self) -> None:
+        """End `run` after the batch that is being computed, at the latest."""
+        with self._changed:
+            self._cancelled = True
+            self._changed.notify_all()
+
+    def summary(self) -> dict[str, float]:
+        """Return the volume's metrics over its finished slices.
+
+        Returns
+        -------
+        dict of str to float
+            "n_slices", "n_slices_done", and per image ("corrupted", "reconstructed") "psnr_*" (dB, from one
+            MSE over all voxels), "ssim_*" (mean over slices), "mse_*", "psnr_slices_*" (dB, mean over
+            slices). NaN while no slice is done.
+        """
+        with self._changed:
+            return tables.summarize(self.metrics, self.done)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return how the result was made, as JSON-able values.
+
+        The volume and its intensity window, the model's card, the corruptions in order, plane, seed, device
+        and versions.
+        """
+        from napari_mri_cae.comparison.provenance import describe
+
+        settings = self._settings
+        return describe(
+            self.volume,
+            settings.model,
+            corruptions=settings.corruptions,
+            plane=settings.plane,
+            seed=settings.seed,
+            device=self.device_description,
+        )
+
+    def _start_plane(self) -> None:
+        self.done: npt.NDArray[np.bool_] = np.zeros(self.n_slices, bool)
+        self.metrics: npt.NDArray[Any] = tables.empty_table(self.n_slices)
+        self._focus = self.n_slices // 2
+
+    def _next_job(self, background_delay: float) -> tuple[_Settings, tuple[int, ...]] | None:
+        """Return what to compute next: None to stop, no slices to look again."""
+        reconstructor = self._ready_reconstructor()
+        with self._changed:
+            if self._cancelled or self.done.all():
+                return None
+            focus_is_done = self.done[self._focus]
+            quiet_in = self._changed_at + background_delay - time.monotonic()
+            if focus_is_done and background_delay and quiet_in > 0:
+                self._changed.wait(quiet_in)
+                return self._settings, ()
+            return self._settings, next_slices(self.done, self._focus, reconstructor.batch_size)
+
+    def _ready_reconstructor(self) -> "Reconstructor":
+        from napari_mri_cae.reconstruction import Reconstructor, resolve_device
+
+        settings = self._settings
+        device = resolve_device(settings.device, exact=settings.exact)
+        ready = self._reconstructor
+        if ready is None or ready.model is not settings.model or ready.device != device:
+            ready = Reconstructor(settings.model, settings.device, exact=settings.exact)
+            self._reconstructor = ready
+        return ready
+
+    def _compute(self, settings: _Settings, indices: tuple[int, ...]) -> FinishedSlices | None:
+        """Compute slices and store them, unless the settings have changed meanwhile."""
+        import torch
+
+        reconstructor = self._ready_reconstructor()
+        axis = plane_axis(settings.plane)
+        taken = np.take(self.original, indices, axis)
+        original = torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
+        with torch.inference_mode():
+            original = original.to(reconstructor.device.torch_device)
+            corrupted = corrupt(
+                original, settings.corruptions, seed=settings.seed, plane=settings.plane, indices=indices
+            )
+            reconstructed = reconstructor(corrupted)
+            residual = original - reconstructed
+            measured = compare(original, {"corrupted": corrupted, "reconstructed": reconstructed}, data_range=1.0)
+            images = torch.stack([corrupted, reconstructed, residual])[:, :, 0].cpu().numpy()
+        with self._changed:
+            if self._settings is not settings:
+                return None
+            for volume, slices in zip((self.corrupted, self.reconstructed, self.residual), images, strict=True):
+                np.moveaxis(volume, axis, 0)[list(indices)] = slices
+            rows = np.array(indices)
+            for column in tables.COLUMNS:
+                self.metrics[column][rows] = measured[column]
+            self.done[rows] = True
+            return FinishedSlices(indices, self.metrics[rows])
+
+
+def _as_model(model: "Model | str | None") -> "Model":
+    from napari_mri_cae.models import load_model
+
+    return load_model(model) if model is None or isinstance(model, str) else model
+
+

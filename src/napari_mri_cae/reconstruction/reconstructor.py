@@ -1,0 +1,85 @@
+"""Run a model on a device."""
+
+import copy
+from typing import TYPE_CHECKING
+
+from napari_mri_cae.intensity import scale
+from napari_mri_cae.reconstruction.devices import Device, resolve_device
+from napari_mri_cae.reconstruction.size import fit_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_mri_cae.models import Model
+
+
+class Reconstructor:
+    """A model made ready on a device: slices in, slices out.
+
+    What the model wants around its network (its own intensity scaling, a padded or a fixed size) is read
+    from its card, applied before the network and undone after it.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        "auto" or a name from `available_devices`.
+    exact : bool
+        Compute in float32 throughout. Otherwise convolutions use the device's fastest native arithmetic.
+
+    Raises
+    ------
+    InputError
+        If this machine has no such device.
+    """
+
+    def __init__(self, model: "Model", device: str = "auto", *, exact: bool = False) -> None:
+        import torch
+
+        from napari_mri_cae.allocator import keep_pages
+
+        self.model = model
+        self.device: Device = resolve_device(device, exact=exact)
+        if self.device.is_cpu:
+            keep_pages()
+        # A copy, because the model is shared with whoever loaded it and must stay float32 on the CPU.
+        network = copy.deepcopy(model.network).eval().requires_grad_(False)
+        self._network = network.to(self.device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._autocast_type: torch.dtype = getattr(torch, self.device.precision)
+
+    @property
+    def batch_size(self) -> int:
+        """How many slices at a time suit the device.
+
+        One on a CPU: a slice's activations stay in the cache, larger batches are slower, and whoever waits
+        for another slice waits for one slice only.
+        """
+        return 1 if self.device.is_cpu else 16
+
+    def __call__(self, slices: "Tensor") -> "Tensor":
+        """Reconstruct slices.
+
+        Parameters
+        ----------
+        slices : torch.Tensor
+            (N, 1, H, W) float32, on the volume's scale [0, 1], in the pose of the comparison; on any device.
+
+        Returns
+        -------
+        torch.Tensor
+            (N, 1, H, W) float32 on this reconstructor's device and on the volume's scale.
+        """
+        import torch
+
+        card = self.model.card
+        with torch.inference_mode():
+            slices = slices.to(self.device.torch_device, dtype=torch.float32)
+            scaled, undo_scale = scale(slices, card.intensity)
+            fitted, undo_size = fit_size(scaled, multiple_of=card.multiple_of, fixed_size=card.fixed_size)
+            with torch.autocast(
+                self.device.torch_device.type,
+                dtype=self._autocast_type,
+                enabled=self._autocast_type != torch.float32,
+            ):
+                output = self._network(fitted.contiguous(memory_format=torch.channels_last))
+            return undo_scale(undo_size(output.float())).contiguous()
