@@ -1,0 +1,28 @@
+"""Models: architectures, cards, the model file and the shipped weights. Importing it does not import torch."""
+
+from napari_mri_cae.models.card import Card, DataSource, Measurement, Training
+from napari_mri_cae.models.file import read_card, read_model, save_model
+from napari_mri_cae.models.model import Model
+from napari_mri_cae.models.registry import (
+    DEFAULT_MODEL,
+    find_models,
+    list_models,
+    load_model,
+    user_model_folder,
+)
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Card",
+    "DataSource",
+    "Measurement",
+    "Model",
+    "Training",
+    "find_models",
+    "list_models",
+    "load_model",
+    "read_card",
+    "read_model",
+    "save_model",
+    "user_model_folder",
+]

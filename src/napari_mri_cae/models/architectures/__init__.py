@@ -1,0 +1,50 @@
+"""The networks, one file for each system, by name."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from napari_mri_cae.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# name: (module, class). Looked up on use, so that the names are known without torch.
+_ARCHITECTURES: Final = {
+    "skip-unet": ("skip_unet", "SkipUNet"),
+    "uoc2021-residual-unet": ("uoc2021_residual_unet", "ResidualUNet"),
+}
+ARCHITECTURES: Final[tuple[str, ...]] = tuple(_ARCHITECTURES)
+
+
+def build(name: str, **parameters: Any) -> "nn.Module":
+    """Return a freshly initialised network.
+
+    Parameters
+    ----------
+    name
+        One of `ARCHITECTURES`.
+    **parameters
+        Of that architecture; what is left out takes its default.
+
+    Raises
+    ------
+    InputError
+        If there is no such architecture, or it does not take these parameters.
+    """
+    if name not in _ARCHITECTURES:
+        raise InputError(f"there is no architecture {name!r}; known are {', '.join(ARCHITECTURES)}.")
+    module, attribute = _ARCHITECTURES[name]
+    make = getattr(import_module(f"{__name__}.{module}"), attribute)
+    try:
+        return cast("nn.Module", make(**parameters))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the architecture {name} does not take these parameters: {error}.") from error
+
+
+def count_parameters(network: "nn.Module") -> int:
+    """Return the number of parameters, batch-norm running statistics included, as Keras counts them."""
+    return sum(
+        tensor.numel()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    )

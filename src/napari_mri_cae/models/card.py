@@ -1,0 +1,129 @@
+"""The card of a model: what it is, what it was trained on and how it must be fed."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.planes import Plane
+
+FORMAT_VERSION: Final = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSource(_Part):
+    """Volumes that a model has learnt from, and those of the same source kept away from it."""
+
+    name: str
+    reference: str = ""
+    """Where it comes from: an article, a DOI, an address."""
+    licence: str = ""
+    notes: str = ""
+    """What the volumes are: contrast, voxel size, whole head or skull-stripped."""
+    training_subjects: tuple[str, ...] = ()
+    validation_subjects: tuple[str, ...] = ()
+    """Used to choose the weights among those of one training."""
+    test_subjects: tuple[str, ...] = ()
+    """Seen by nothing but the measurement on this card."""
+
+
+class Training(_Part):
+    """How a model was trained."""
+
+    data: tuple[DataSource, ...] = ()
+    recipe: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    patch_size: int | None = None
+    minutes: float | None = None
+    hardware: str = ""
+    loss: str = ""
+    corruption: dict[str, Any] = Field(default_factory=dict)
+    """The training augmentation, as in the recipe."""
+    description: str = ""
+
+
+class Measurement(_Part):
+    """Mean values over the slices of volumes that were not trained on, on the volume scale (data range 1)."""
+
+    data: str
+    subjects: tuple[str, ...] = ()
+    plane: Plane
+    region: str = "whole slice"
+    corruption: str
+    """"none", or a kind with its parameters, as "gaussian-noise sigma=0.03"."""
+    slices: Annotated[int, Field(ge=1)]
+    psnr_corrupted: float | None = None
+    """dB; absent where the input equals the original."""
+    psnr_reconstructed: float
+    ssim_corrupted: float | None = None
+    ssim_reconstructed: float | None = None
+
+
+class Card(_Part):
+    """What a model is, what it was trained on and how it must be fed.
+
+    The network takes and gives `(N, 1, H, W)`. Around it, in this order and undone in reverse: scale as
+    `intensity` says, resize to `fixed_size` where there is one, pad H and W to multiples of `multiple_of`.
+    """
+
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    title: str = ""
+    architecture: str
+    architecture_parameters: dict[str, Any] = Field(default_factory=dict)
+    plane: Literal["any"] | Plane = "any"
+    intensity: str = "volume"
+    """The scaling that the network wants on top of the volume scale; "volume" is none."""
+    multiple_of: Annotated[int, Field(ge=1, le=1024)] = 1
+    fixed_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    """(H, W) that the network was made for, where it takes no other."""
+    training: Training = Training()
+    metrics: tuple[Measurement, ...] = ()
+    licence: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Of the software that made the model."""
+    created: str = ""
+    """Date, ISO 8601."""
+    parameters: Annotated[int, Field(ge=0)] = 0
+    """How many, batch-norm running statistics included, as Keras counts."""
+
+    def to_json(self) -> str:
+        """Return the card as JSON text."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        """Return the card that `text` holds.
+
+        Raises
+        ------
+        InputError
+            If the text is no card, or that of a newer format than this version reads.
+        """
+        import json
+
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise InputError("its card is not readable JSON; get the model file again.")
+        version = fields.get("format_version", 1)
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise InputError(
+                f"it has format version {version} and this software reads up to {FORMAT_VERSION}; "
+                "update napari-mri-cae."
+            )
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the whole"
+            raise InputError(
+                f"its card is not valid at {where} ({first['msg']}); get the model file again."
+            ) from error
