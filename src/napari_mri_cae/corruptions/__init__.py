@@ -1,0 +1,29 @@
+"""Ways to spoil slices: pure, on tensors, on any device, reproducible.
+
+Each corruption is a frozen settings model (its fields are what a form shows) and a pure function that takes
+one parameter for all slices or one for each, so that a slider and a training augmentation run the same code.
+Importing this does not import torch.
+"""
+
+from napari_mri_cae.corruptions.base import Corruption, corrupt, corruption_class, corruption_kinds
+from napari_mri_cae.corruptions.blank_out import BlankOut
+from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
+from napari_mri_cae.corruptions.gaussian_noise import GaussianNoise
+from napari_mri_cae.corruptions.pixel_dropout import PixelDropout
+from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
+from napari_mri_cae.corruptions.rician_noise import RicianNoise
+
+__all__ = [
+    "BatchSource",
+    "BlankOut",
+    "Corruption",
+    "GaussianBlur",
+    "GaussianNoise",
+    "PixelDropout",
+    "RicianNoise",
+    "SliceSource",
+    "Source",
+    "corrupt",
+    "corruption_class",
+    "corruption_kinds",
+]
