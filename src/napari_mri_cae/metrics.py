@@ -45,7 +45,7 @@ def mse(reference: Tensor, test: Tensor) -> Tensor:
         (N, 1, H, W) or (N, H, W), the same shape.
     """
     reference, test = _checked(reference, test)
-    return (reference - test).square_().mean(dim=(-2, -1))
+    return (reference - test).square().mean(dim=(-2, -1))
 
 
 def psnr(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
@@ -80,7 +80,8 @@ def ssim(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
     windows of sigma 1.5, K1 = 0.01, K2 = 0.03, population (not sample) covariance, the mean over the windows
     that lie inside the slice. The same as `skimage.metrics.structural_similarity(gaussian_weights=True,
     sigma=1.5, use_sample_covariance=False, data_range=...)` and as TensorFlow's `tf.image.ssim`. Where a
-    slice is smaller than 11 pixels, the window is the largest odd one that fits.
+    slice is smaller than 11 pixels, the window is the largest odd one that fits. Differentiable, so it can be
+    trained with.
 
     Parameters
     ----------
@@ -123,52 +124,86 @@ def compare(reference: Tensor, tests: Sequence[Tensor], *, data_range: float) ->
     similarities = _ssim(pairs[0][0], [test for _, test in pairs], data_range)
     results = []
     for (slices, test), similarity in zip(pairs, similarities, strict=True):
-        error = (slices - test).square_().mean(dim=(-2, -1))
+        error = (slices - test).square().mean(dim=(-2, -1))
         results.append(SliceMetrics(error, psnr_from_mse(error, data_range=data_range), similarity))
     return results
 
 
-def _ssim(reference: Tensor, tests: list[Tensor], data_range: float) -> list[Tensor]:
-    """Return the SSIM (N,) of each test; all (N, H, W).
+def _ssim(reference: Tensor, tests: Sequence[Tensor], data_range: float) -> list[Tensor]:
+    """Return the SSIM (N,) of each test; all (N, H, W)."""
+    import torch
 
-    With d = reference - test the two factors of the SSIM become
+    maps = 1 + 3 * len(tests)
+    # On a CPU one slice at a time, which stays in the cache, whatever the batch; elsewhere all at once.
+    chunk = 1 if reference.device.type == "cpu" else max(1, reference.shape[0])
+    workspace: Tensor | None = None
+    if not (torch.is_grad_enabled() and any(slices.requires_grad for slices in (reference, *tests))):
+        # One allocation: many large ones are handed back to the system and faulted in again at each call,
+        # which costs more than all the arithmetic. Gradients need every step kept, so they do without.
+        workspace = reference.new_empty((3, maps * chunk * reference.shape[1] * reference.shape[2]))
+    parts = [
+        _ssim_chunk(
+            reference[start : start + chunk],
+            [test[start : start + chunk] for test in tests],
+            data_range,
+            workspace,
+        )
+        for start in range(0, reference.shape[0], chunk)
+    ]
+    return list(torch.cat(parts, dim=1)) if parts else [reference.new_empty(0) for _ in tests]
+
+
+def _ssim_chunk(
+    reference: Tensor, tests: Sequence[Tensor], data_range: float, workspace: Tensor | None
+) -> Tensor:
+    """Return the SSIM (tests, N) of N slices (N, H, W), few enough for the workspace.
+
+    With d = test - reference the two factors of the SSIM become
     1 - mean(d)^2 / (mean(x)^2 + mean(y)^2 + C1) and 1 - var(d) / (var(x) + var(y) + C2):
-    the same numbers, but the small difference of similar slices is not the difference of large numbers, and
+    the same numbers, but what sets similar slices apart is not the difference of two large numbers, and
     equal slices give exactly 1. A constant for each slice is taken away before squaring, for the same reason.
     """
     import torch
 
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    n = reference.shape[0]
+    n, height, width = reference.shape
+    count = 1 + 3 * len(tests)
+
+    def images(buffer: int, height: int, width: int) -> Tensor | None:
+        if workspace is None:
+            return None
+        return workspace[buffer, : count * n * height * width].view(count, n, height, width)
+
     level = reference.mean(dim=(-2, -1), keepdim=True)
     centred = reference - level
-    maps = reference.new_empty(((1 + 3 * len(tests)) * n, *reference.shape[1:]))
-    planes = maps.view(1 + 3 * len(tests), *reference.shape)
-    planes[0] = centred
     squared = centred.square()
-    for position, test in enumerate(tests):
-        difference, power, difference_power = planes[1 + 3 * position : 4 + 3 * position]
-        torch.sub(test, reference, out=difference)
-        torch.mul(difference, difference, out=difference_power)
-        torch.add(centred, difference, out=power)
-        power.square_().add_(squared)
+    parts = [centred]
+    for test in tests:
+        difference = test - reference
+        parts += [difference, (centred + difference).square() + squared, difference.square()]
+    maps = torch.stack(parts, out=images(0, height, width))
 
-    taps = _taps(min(_WINDOW, *reference.shape[-2:]))
-    means = filter_symmetric(filter_symmetric(maps, taps, -2), taps, -1)
-    means = means.view(-1, n, *means.shape[1:])
+    taps = _taps(min(_WINDOW, height, width))
+    inner_height, inner_width = height - 2 * (len(taps) - 1), width - 2 * (len(taps) - 1)
+    rows = filter_symmetric(
+        maps, taps, -2, out=images(1, inner_height, width), scratch=images(2, inner_height, width)
+    )
+    means = filter_symmetric(
+        rows, taps, -1, out=images(0, inner_height, inner_width), scratch=images(2, inner_height, inner_width)
+    )
 
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     mean_x = means[0]
     similarities = []
     for position in range(len(tests)):
         mean_d, power, power_d = means[1 + 3 * position : 4 + 3 * position]
         mean_y = mean_x + mean_d
-        square_d = mean_d.square()
-        variances = (power - mean_x.square() - mean_y.square()).clamp_min_(0).add_(c2)
-        variance_d = (power_d - square_d).clamp_min_(0)
+        variances = (power - mean_x.square() - mean_y.square()).clamp_min(0) + c2
         levels = (mean_x + level).square() + (mean_y + level).square() + c1
+        square_d = mean_d.square()
+        variance_d = (power_d - square_d).clamp_min(0)
         similarity = (1 - square_d / levels) * (1 - variance_d / variances)
         similarities.append(similarity.mean(dim=(-2, -1)))
-    return similarities
+    return torch.stack(similarities)
 
 
 def _taps(window: int) -> list[float]:

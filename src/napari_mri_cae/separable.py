@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def filter_symmetric(images: Tensor, taps: Sequence[float] | Tensor, dim: int) -> Tensor:
+def filter_symmetric(
+    images: Tensor,
+    taps: Sequence[float] | Tensor,
+    dim: int,
+    *,
+    out: Tensor | None = None,
+    scratch: Tensor | None = None,
+) -> Tensor:
     """Filter along one dimension with a symmetric kernel, where the kernel lies wholly inside.
 
     Parameters
@@ -27,16 +34,25 @@ def filter_symmetric(images: Tensor, taps: Sequence[float] | Tensor, dim: int) -
         broadcast against `images` (one kernel for each slice).
     dim
         The dimension to filter.
+    out, scratch
+        Tensors of the result's shape to write to and to work in, overlapping neither `images` nor each other.
+        New ones by default, and then gradients can pass.
 
     Returns
     -------
     Tensor
-        A new tensor, 2R shorter along `dim`.
+        As `images`, but 2R shorter along `dim`; `out` where that was given.
     """
+    import torch
+
     radius = len(taps) - 1
     length = images.shape[dim] - 2 * radius
-    filtered = images.narrow(dim, radius, length) * taps[0]
+    filtered = torch.mul(images.narrow(dim, radius, length), taps[0], out=out)
     for shift in range(1, radius + 1):
-        pair = images.narrow(dim, radius - shift, length) + images.narrow(dim, radius + shift, length)
+        pair = torch.add(
+            images.narrow(dim, radius - shift, length),
+            images.narrow(dim, radius + shift, length),
+            out=scratch,
+        )
         filtered += pair.mul_(taps[shift])
     return filtered
