@@ -22,7 +22,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     windowless = pytest.mark.skip(reason="needs a display, or Xvfb")
     for item in items:
-        if {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot"} & set(getattr(item, "fixturenames", ())):
+        if {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot"} & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker(windowless)
 
 

@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Anything that takes noticeable time or opens a window when it is imported.
-HEAVY = ("torch", "lightning", "skimage", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "superqt", "vispy")
+HEAVY = (
+    "torch",
+    "lightning",
+    "skimage",
+    "napari",
+    "qtpy",
+    "PyQt6",
+    "PySide6",
+    "magicgui",
+    "superqt",
+    "vispy",
+)
 
 
 def heavy_modules_after(statement: str) -> list[str]:

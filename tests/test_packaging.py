@@ -6,6 +6,7 @@ import sys
 import sysconfig
 import tomllib
 import venv
+from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -99,7 +100,7 @@ def test_constraints_pin_everything_asked_for_and_nothing_local() -> None:
         pin = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.]*)", line)
         assert pin, f"not a plain name==version: {line}"
         pins[canonicalize_name(pin[1])] = pin[2]
-    asked = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
+    asked = chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
     for requirement in map(Requirement, asked):
         name = canonicalize_name(requirement.name)
         if name != "napari-mri-cae":

@@ -1,6 +1,6 @@
 """The three anatomical planes of a volume in I-P-L order."""
 
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 from napari_mri_cae.errors import InputError
 
@@ -18,7 +18,7 @@ def check_plane(value: str) -> Plane:
     """
     if value not in PLANES:
         raise InputError(f"{value!r} is not a plane: choose axial, coronal or sagittal.")
-    return cast("Plane", value)
+    return value
 
 
 def plane_axis(plane: Plane) -> int:
