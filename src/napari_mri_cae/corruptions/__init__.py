@@ -5,6 +5,7 @@ one parameter for all slices or one for each, so that a slider and a training au
 Importing this does not import torch.
 """
 
+from napari_mri_cae.corruptions.augmentation import Augmentation
 from napari_mri_cae.corruptions.base import Corruption, corrupt, corruption_class, corruption_kinds
 from napari_mri_cae.corruptions.blank_out import BlankOut
 from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
@@ -14,6 +15,7 @@ from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
 from napari_mri_cae.corruptions.rician_noise import RicianNoise
 
 __all__ = [
+    "Augmentation",
     "BatchSource",
     "BlankOut",
     "Corruption",
