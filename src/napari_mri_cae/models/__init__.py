@@ -1,4 +1,4 @@
-"""Models: architectures, cards, the model file and the shipped weights. Importing it does not import torch."""
+"""Models: architectures, cards, the model file and the shipped weights; importing it leaves torch alone."""
 
 from napari_mri_cae.models.card import Card, DataSource, Measurement, Training
 from napari_mri_cae.models.file import read_card, read_model, save_model

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.intensity import Scaling
 from napari_mri_cae.planes import Plane
 
 FORMAT_VERSION: Final = 1
@@ -77,7 +78,7 @@ class Card(_Part):
     architecture: str
     architecture_parameters: dict[str, Any] = Field(default_factory=dict)
     plane: Literal["any"] | Plane = "any"
-    intensity: str = "volume"
+    intensity: Scaling = "volume"
     """The scaling that the network wants on top of the volume scale; "volume" is none."""
     multiple_of: Annotated[int, Field(ge=1, le=1024)] = 1
     fixed_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None

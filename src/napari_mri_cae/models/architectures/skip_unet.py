@@ -78,4 +78,5 @@ class SkipUNet(nn.Module):
         y = self.bottom(y)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             y = decoder(torch.cat([up(y), skips.pop()], 1))
-        return x + self.exit(self.last(y)).to(x.dtype)
+        correction: Tensor = self.exit(self.last(y))
+        return x + correction.to(x.dtype)
