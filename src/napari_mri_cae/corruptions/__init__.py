@@ -5,14 +5,17 @@ one parameter for all slices or one for each, so that a slider and a training au
 Importing this does not import torch.
 """
 
-from napari_mri_cae.corruptions.augmentation import Augmentation
+# Defining a corruption registers it: they are imported in the order in which they are offered.
+# isort: off
 from napari_mri_cae.corruptions.base import Corruption, corrupt, corruption_class, corruption_kinds
-from napari_mri_cae.corruptions.blank_out import BlankOut
-from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
 from napari_mri_cae.corruptions.gaussian_noise import GaussianNoise
-from napari_mri_cae.corruptions.pixel_dropout import PixelDropout
-from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
 from napari_mri_cae.corruptions.rician_noise import RicianNoise
+from napari_mri_cae.corruptions.pixel_dropout import PixelDropout
+from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
+from napari_mri_cae.corruptions.blank_out import BlankOut
+from napari_mri_cae.corruptions.augmentation import Augmentation
+from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
+# isort: on
 
 __all__ = [
     "Augmentation",

@@ -55,7 +55,6 @@ def blur(
         return slices.clone()
 
     taps = _taps(sigmas, radius, cut=kernel_size is None)
-    # (slices, rows, columns): replicating the edges wants three dimensions or more, and the taps broadcast.
     padded = torch.nn.functional.pad(slices, (radius, radius, radius, radius), mode="replicate")
     return filter_symmetric(filter_symmetric(padded, taps, -2), taps, -1)
 

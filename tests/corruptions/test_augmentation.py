@@ -1,0 +1,126 @@
+"""Parameters drawn for each slice, and the interactive corruptions' own code with them."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from pydantic import ValidationError
+
+from napari_mri_cae.corruptions import Augmentation, BatchSource, GaussianBlur, SliceSource, corrupt
+from napari_mri_cae.corruptions.augmentation import (
+    BlankOutStep,
+    GaussianBlurStep,
+    GaussianNoiseStep,
+    PixelDropoutStep,
+    RicianNoiseStep,
+)
+
+ALL = Augmentation(
+    steps=(
+        PixelDropoutStep(rate=(0.0, 0.1), rescale=True, probability=0.7),
+        GaussianNoiseStep(sigma=(0.01, 0.04)),
+        GaussianNoiseStep(sigma=0.02, probability=0.5),
+        RicianNoiseStep(sigma=(0.0, 0.04)),
+        BlankOutStep(size=(3, 9), probability=0.5, value=0.3),
+        GaussianBlurStep(sigma=(0.2, 1.5), probability=0.5),
+    )
+)
+
+
+@pytest.fixture
+def slices() -> torch.Tensor:
+    return torch.rand((6, 1, 24, 31), generator=torch.Generator().manual_seed(0))
+
+
+def _source(seed: int = 0) -> BatchSource:
+    return BatchSource(torch.Generator().manual_seed(seed))
+
+
+def test_the_thesis_augmentation_as_published() -> None:
+    clean = 0.2 + 0.6 * torch.rand((2000, 1, 44, 44), generator=torch.Generator().manual_seed(0))
+    before = clean.clone()
+    corrupted, (dropout, noise, blank, blur) = Augmentation.uoc2021().apply(clean, _source())
+    assert torch.equal(clean, before)
+    assert torch.equal(corrupted.amin((1, 2, 3)), torch.zeros(2000))
+    assert torch.equal(corrupted.amax((1, 2, 3)), torch.ones(2000))
+    for strengths in (dropout.parameters["rate"], noise.parameters["sigma"]):
+        assert strengths.min() >= 0
+        assert 0.0395 < strengths.max() <= 0.04
+        assert strengths.mean() == pytest.approx(0.02, abs=0.001)
+    assert dropout.fixed == {"rescale": True}
+    assert noise.fixed == {"clip": False}
+    sizes = blank.parameters["size"]
+    assert (sizes > 0).float().mean() == pytest.approx(0.2, abs=0.03)
+    assert set(sizes[sizes > 0].tolist()) == set(range(10, 41))
+    sigmas = blur.parameters["sigma"]
+    assert (sigmas > 0).float().mean() == pytest.approx(0.1, abs=0.02)
+    assert sigmas.unique().tolist() == pytest.approx([0, 0.6])
+    assert blur.of_slice(int(sigmas.argmax())) == GaussianBlur(sigma=sigmas.max().item(), kernel_size=3)
+
+
+def test_blind_denoising_has_one_noise_or_none() -> None:
+    clean = torch.rand(1000, 1, 6, 6)
+    corrupted, (gaussian, rician) = Augmentation.blind_denoising(0.1, clean=0.2).apply(clean, _source())
+    normal, magnitude = gaussian.parameters["sigma"], rician.parameters["sigma"]
+    assert not ((normal > 0) & (magnitude > 0)).any()
+    assert (normal > 0).float().mean() == pytest.approx(0.4, abs=0.05)
+    assert (magnitude > 0).float().mean() == pytest.approx(0.4, abs=0.05)
+    assert 0.095 < torch.maximum(normal, magnitude).max() <= 0.1
+    untouched = (corrupted == clean).flatten(1).all(1)
+    assert torch.equal(untouched, (normal == 0) & (magnitude == 0))
+
+
+def test_what_was_done_can_be_done_again(slices: torch.Tensor) -> None:
+    indices = [4, 5, 6, 50, 51, 52]
+    corrupted, record = ALL.apply(slices, SliceSource(9, "coronal", indices))
+    for position, index in enumerate(indices):
+        one = slices[position : position + 1]
+        chain = [chosen.of_slice(position) for chosen in record]
+        again = corrupt(one, chain, seed=9, plane="coronal", indices=[index])
+        torch.testing.assert_close(again[0], corrupted[position], rtol=0, atol=1e-6)
+        alone, _ = ALL.apply(one, SliceSource(9, "coronal", [index]))
+        torch.testing.assert_close(alone[0], corrupted[position], rtol=0, atol=1e-6)
+
+
+def test_the_same_generator_gives_the_same_batch(slices: torch.Tensor) -> None:
+    first, _ = ALL.apply(slices, _source(1))
+    assert torch.equal(ALL.apply(slices, _source(1))[0], first)
+    assert not torch.equal(ALL.apply(slices, _source(2))[0], first)
+
+
+def test_nothing_to_do_is_a_copy(slices: torch.Tensor) -> None:
+    copy, record = Augmentation().apply(slices, _source())
+    assert torch.equal(copy, slices)
+    assert copy.data_ptr() != slices.data_ptr()
+    assert record == []
+
+
+def test_a_slice_without_contrast_becomes_zero() -> None:
+    flat, _ = Augmentation(slice_min_max=True).apply(torch.full((1, 1, 8, 8), 0.7), _source())
+    assert torch.equal(flat, torch.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("augmentation", [ALL, Augmentation.uoc2021(), Augmentation.blind_denoising()])
+def test_there_and_back_as_text(augmentation: Augmentation) -> None:
+    values = augmentation.model_dump(mode="json")
+    assert Augmentation.model_validate(json.loads(json.dumps(values))) == augmentation
+    assert Augmentation.model_validate(yaml.safe_load(yaml.safe_dump(values))) == augmentation
+
+
+@pytest.mark.parametrize(
+    ("step", "where"),
+    [
+        ({"kind": "gaussian-noise", "sigma": [0.2, 0.1]}, "sigma"),
+        ({"kind": "gaussian-noise", "sigma": [0, 2]}, "sigma"),
+        ({"kind": "gaussian-noise"}, "sigma"),
+        ({"kind": "pixel-dropout", "rate": 1.0}, "rate"),
+        ({"kind": "gaussian-blur", "sigma": 1, "kernel_size": 2}, "kernel_size"),
+        ({"kind": "blank-out", "size": 4, "probability": 1.2}, "probability"),
+        ({"kind": "one-of", "steps": []}, "steps"),
+    ],
+)
+def test_a_wrong_parameter_is_named(step: dict[str, object], where: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Augmentation.model_validate({"steps": [step]})
+    assert caught.value.errors()[0]["loc"][:4] == ("steps", 0, step["kind"], where)
