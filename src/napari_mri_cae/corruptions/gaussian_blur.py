@@ -41,7 +41,7 @@ def blur(
     import torch
 
     if isinstance(sigma, (int, float)):
-        # One kernel for all slices goes the way of (N,) kernels, so that both give the same bits.
+        # One kernel for all slices: from here on the code of one for each, broadcast.
         if sigma == 0:
             return slices.clone()
         max_sigma = float(sigma)
