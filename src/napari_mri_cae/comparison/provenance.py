@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def describe(
     volume: Volume,
-    model: "Model",
+    model: "Model | None",
     *,
     corruptions: Sequence[Corruption],
     plane: Plane,
@@ -37,7 +37,7 @@ def describe(
                 "clipped_fraction": window.clipped_fraction,
             },
         },
-        "model": model.card.model_dump(mode="json"),
+        "model": None if model is None else model.card.model_dump(mode="json"),
         "corruptions": [corruption.to_dict() for corruption in corruptions],
         "plane": plane,
         "seed": seed,

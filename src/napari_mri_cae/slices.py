@@ -1,0 +1,69 @@
+"""Whole volumes, slice by slice."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mri_cae.planes import Plane, plane_axis
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FloatArray = npt.NDArray[np.float32]
+OnProgress = Callable[[int, int], object]
+"""Called with how many slices are done, and of how many."""
+
+
+def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...]) -> "Tensor":
+    """Return slices of an (I, P, L) array as a new tensor, (N, 1, H, W), float32, on the CPU."""
+    import torch
+
+    axis = plane_axis(plane)
+    taken = np.take(array, indices, axis)
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
+
+
+def batches(n_slices: int, batch_size: int) -> Iterator[tuple[int, ...]]:
+    """Yield all slice indices in order, `batch_size` at a time."""
+    for start in range(0, n_slices, batch_size):
+        yield tuple(range(start, min(start + batch_size, n_slices)))
+
+
+def map_slices(
+    array: FloatArray,
+    plane: Plane,
+    function: Callable[["Tensor", tuple[int, ...]], "Tensor"],
+    *,
+    batch_size: int = 8,
+    on_progress: OnProgress | None = None,
+) -> FloatArray:
+    """Apply a function of slices to a whole volume.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        (I, P, L) float32.
+    plane : {"axial", "coronal", "sagittal"}
+    function : callable
+        From slices (N, 1, H, W) and their N indices to slices of the same shape, on any device.
+    batch_size : int
+        The largest N.
+    on_progress : callable, optional
+        Called with (slices done, all slices) after each batch.
+
+    Returns
+    -------
+    numpy.ndarray
+        (I, P, L) float32, C-contiguous.
+    """
+    axis = plane_axis(plane)
+    result = np.empty(array.shape, np.float32)
+    n_slices = array.shape[axis]
+    for indices in batches(n_slices, batch_size):
+        slices = function(take_slices(array, plane, indices), indices)
+        np.moveaxis(result, axis, 0)[list(indices)] = slices[:, 0].cpu().numpy()
+        if on_progress is not None:
+            on_progress(indices[-1] + 1, n_slices)
+    return result
