@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Without a display, or in CI, the demo ends by itself: it writes the picture and prints the table.
 UNATTENDED := $(or $(CI),$(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,1)))
 
-.PHONY: demo test lint format setup clean
+.PHONY: demo test lint style types imports manifest format setup clean
 
 demo: $(READY)
 	$(if $(UNATTENDED),@mkdir -p build)
@@ -19,11 +19,19 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(READY)
+lint: style types imports manifest
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/mypy
+
+imports: $(READY)
 	$(BIN)/lint-imports
+
+manifest: $(READY)
 	$(BIN)/npe2 validate --imports napari-mri-cae
 
 format: $(READY)
