@@ -207,7 +207,7 @@ class PlaneView:
         had_space, self._ndim = self._ndim >= 3, dims.ndim
         if self._busy:
             return
-        if not had_space:
+        if not (had_space and self._has_space):
             self._arrange()
             return
         if dims.ndisplay == 3:
