@@ -2,6 +2,7 @@
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,12 +47,14 @@ def save_model(model: Model, path: str | Path) -> Path:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
     }
     beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(save(tensors, metadata={"card": model.card.to_json()}))
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
     return path
 

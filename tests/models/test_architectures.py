@@ -1,0 +1,71 @@
+import math
+
+import pytest
+import torch
+
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.models.architectures import ARCHITECTURES, build, count_parameters
+from napari_mri_cae.models.architectures.keras_layers import BatchNorm, Conv, UpConv
+
+
+def test_residual_unet_has_the_published_number_of_parameters():
+    assert count_parameters(build("uoc2021-residual-unet")) == 483_649
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_keeps_the_shape(name):
+    network = build(name).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(2, 1, 24, 40)).shape == (2, 1, 24, 40)
+
+
+@pytest.mark.parametrize(("unshuffle", "levels"), [(1, 2), (2, 1), (2, 2)])
+def test_an_untrained_skip_unet_returns_its_input_exactly(unshuffle, levels):
+    network = build("skip-unet", channels=4, levels=levels, unshuffle=unshuffle)
+    slices = torch.rand(1, 1, 16, 24)
+    with torch.inference_mode():
+        assert torch.equal(network(slices), slices)
+        # What bfloat16 computes is the correction alone: the input passes in full precision.
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(network(slices), slices)
+        assert torch.equal(network.bfloat16()(slices), slices)
+
+
+def test_conv_pads_as_keras_does():
+    # A kernel that copies its centre shows which input pixel each output pixel is centred on. Keras pads an
+    # even size at the end only, and so output 0 is centred on input 1.
+    conv = Conv(1, 1, stride=2)
+    with torch.no_grad():
+        conv.weight.zero_()[0, 0, 1, 1] = 1
+        even, odd = torch.arange(36.0).view(1, 1, 6, 6), torch.arange(25.0).view(1, 1, 5, 5)
+        assert torch.equal(conv(even)[0, 0], even[0, 0, 1::2, 1::2])
+        assert torch.equal(conv(odd)[0, 0], odd[0, 0, ::2, ::2])
+
+
+def test_up_conv_is_the_transpose_of_conv():
+    # <conv(x), y> = <x, up(y)> for the same weights: the definition of Keras's Conv2DTranspose.
+    conv, up = Conv(2, 3, stride=2).double(), UpConv(3, 2).double()
+    with torch.no_grad():
+        up.weight.copy_(conv.weight)
+        x, y = torch.rand(1, 2, 8, 6).double(), torch.rand(1, 3, 4, 3).double()
+        assert torch.allclose((conv(x) * y).sum(), (x * up(y)).sum())
+
+
+def test_layers_start_as_keras_layers_do():
+    conv, up, norm = Conv(16, 32), UpConv(32, 16), BatchNorm(4)
+    limit = math.sqrt(6 / (9 * 16 + 9 * 32))
+    for layer in (conv, up):
+        assert not layer.bias.any()
+        assert 0.9 * limit < layer.weight.abs().max() <= limit
+    assert (norm.eps, norm.momentum) == (1e-3, 0.01)
+
+
+def test_an_unknown_architecture_is_named_with_the_known_ones():
+    with pytest.raises(InputError, match="no architecture 'vgg'; known are skip-unet"):
+        build("vgg")
+
+
+@pytest.mark.parametrize("parameters", [{"widths": 3}, {"channels": 0}, {"channels": "many"}])
+def test_wrong_parameters_are_refused(parameters):
+    with pytest.raises(InputError, match="skip-unet does not take these parameters"):
+        build("skip-unet", **parameters)
