@@ -1,5 +1,6 @@
 """The comparison: original -> corrupted -> reconstructed -> residual, slice by slice."""
 
+import copy
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from napari_mri_cae.corruptions import Corruption, corrupt
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.metrics import compare
 from napari_mri_cae.planes import Plane, check_plane, plane_axis
+from napari_mri_cae.slices import take_slices
 from napari_mri_cae.volume import Volume
 
 if TYPE_CHECKING:
@@ -113,7 +115,8 @@ class Comparison:
     ) -> None:
         if volume.is_series:
             raise InputError(
-                f"{volume.name} is a series of {volume.n_frames} volumes: compare one of them, volume.frame(0) say."
+                f"{volume.name} is a series of {volume.n_frames} volumes: "
+                "compare one of them, volume.frame(0) say."
             )
         self.volume = volume
         self.original: FloatArray = volume.normalized
@@ -224,7 +227,9 @@ class Comparison:
             resolve_device(device)
         with self._changed:
             before = self._settings
-            settings = replace(before, **{name: value for name, value in changes.items() if value is not None})
+            settings = replace(
+                before, **{name: value for name, value in changes.items() if value is not None}
+            )
             if settings == before:
                 return False
             self._settings = settings
@@ -237,7 +242,9 @@ class Comparison:
             self._changed.notify_all()
         return True
 
-    def run(self, first: int | None = None, *, background_delay: float = 0.0) -> Iterator[FinishedSlices]:
+    def run(
+        self, first: int | None = None, *, background_delay: float = 0.0, only_focus: bool = False
+    ) -> Iterator[FinishedSlices]:
         """Compute every slice that is not done, and yield each batch as it is finished.
 
         Parameters
@@ -247,6 +254,8 @@ class Comparison:
         background_delay : float
             How long, in seconds after the last change of settings, to leave the slices out of focus alone.
             While a slider moves, only the slice under the user's eyes is worth computing.
+        only_focus : bool
+            Compute the slice in focus and stop there.
 
         Yields
         ------
@@ -256,7 +265,7 @@ class Comparison:
         self._cancelled = False
         if first is not None:
             self.focus = first
-        while (job := self._next_job(background_delay)) is not None:
+        while (job := self._next_job(background_delay, only_focus)) is not None:
             settings, indices = job
             if indices:
                 finished = self._compute(settings, indices)
@@ -268,6 +277,15 @@ class Comparison:
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
+
+    def snapshot(self) -> "Comparison":
+        """Return a copy with arrays of its own, which later changes of settings leave as they are."""
+        with self._changed:
+            frozen = copy.copy(self)
+            frozen._changed = threading.Condition()
+            for name in ("corrupted", "reconstructed", "residual", "done", "metrics"):
+                setattr(frozen, name, getattr(self, name).copy())
+        return frozen
 
     def summary(self) -> dict[str, float]:
         """Return the volume's metrics over its finished slices.
@@ -305,13 +323,17 @@ class Comparison:
         self.metrics: npt.NDArray[Any] = tables.empty_table(self.n_slices)
         self._focus = self.n_slices // 2
 
-    def _next_job(self, background_delay: float) -> tuple[_Settings, tuple[int, ...]] | None:
+    def _next_job(
+        self, background_delay: float, only_focus: bool
+    ) -> tuple[_Settings, tuple[int, ...]] | None:
         """Return what to compute next: None to stop, no slices to look again."""
         reconstructor = self._ready_reconstructor()
         with self._changed:
             if self._cancelled or self.done.all():
                 return None
             focus_is_done = self.done[self._focus]
+            if focus_is_done and only_focus:
+                return None
             quiet_in = self._changed_at + background_delay - time.monotonic()
             if focus_is_done and background_delay and quiet_in > 0:
                 self._changed.wait(quiet_in)
@@ -335,25 +357,26 @@ class Comparison:
 
         reconstructor = self._ready_reconstructor()
         axis = plane_axis(settings.plane)
-        taken = np.take(self.original, indices, axis)
-        original = torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
         with torch.inference_mode():
+            original = take_slices(self.original, settings.plane, indices)
             original = original.to(reconstructor.device.torch_device)
             corrupted = corrupt(
                 original, settings.corruptions, seed=settings.seed, plane=settings.plane, indices=indices
             )
             reconstructed = reconstructor(corrupted)
             residual = original - reconstructed
-            measured = compare(original, {"corrupted": corrupted, "reconstructed": reconstructed}, data_range=1.0)
+            measured = compare(original, [corrupted, reconstructed], data_range=1.0)
             images = torch.stack([corrupted, reconstructed, residual])[:, :, 0].cpu().numpy()
         with self._changed:
             if self._settings is not settings:
                 return None
-            for volume, slices in zip((self.corrupted, self.reconstructed, self.residual), images, strict=True):
-                np.moveaxis(volume, axis, 0)[list(indices)] = slices
             rows = np.array(indices)
-            for column in tables.COLUMNS:
-                self.metrics[column][rows] = measured[column]
+            volumes = (self.corrupted, self.reconstructed, self.residual)
+            for volume, slices in zip(volumes, images, strict=True):
+                np.moveaxis(volume, axis, 0)[rows] = slices
+            for image, values in zip(tables.IMAGES, measured, strict=True):
+                for metric in tables.METRICS:
+                    self.metrics[f"{metric}_{image}"][rows] = getattr(values, metric).cpu().numpy()
             self.done[rows] = True
             return FinishedSlices(indices, self.metrics[rows])
 
@@ -362,5 +385,3 @@ def _as_model(model: "Model | str | None") -> "Model":
     from napari_mri_cae.models import load_model
 
     return load_model(model) if model is None or isinstance(model, str) else model
-
-

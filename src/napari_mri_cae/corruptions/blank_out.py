@@ -80,19 +80,26 @@ class BlankOut(Corruption):
     label: ClassVar[str] = "Blank-out square"
 
     size: int = Field(
-        20, ge=0, le=1024, title="Size", description="Side of the square, in slice pixels; 0 is none"
+        20,
+        ge=0,
+        le=1024,
+        title="Size",
+        description="Side of the square, in slice pixels; 0 is none",
+        json_schema_extra={"slider_maximum": 128},
     )
     row: int | None = Field(
         None,
         ge=0,
         title="Row",
         description="First row of the square in the slice, in pixels; left open, drawn for each slice",
+        json_schema_extra={"open_text": "random"},
     )
     column: int | None = Field(
         None,
         ge=0,
         title="Column",
         description="First column of the square in the slice, in pixels; left open, drawn for each slice",
+        json_schema_extra={"open_text": "random"},
     )
     value: float = Field(
         0.0,

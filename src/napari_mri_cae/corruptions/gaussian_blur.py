@@ -88,7 +88,12 @@ class GaussianBlur(Corruption):
     label: ClassVar[str] = "Gaussian blur"
 
     sigma: float = Field(
-        1.0, ge=0, le=20, title="Sigma", description="Standard deviation of the blur, in slice pixels"
+        1.0,
+        ge=0,
+        le=20,
+        title="Sigma",
+        description="Standard deviation of the blur, in slice pixels",
+        json_schema_extra={"slider_maximum": 5.0, "step": 0.05},
     )
     kernel_size: int | None = Field(
         None,
@@ -96,6 +101,7 @@ class GaussianBlur(Corruption):
         le=161,
         title="Kernel size",
         description="Side of the kernel in slice pixels, an odd number; left open, it reaches to 4 sigma",
+        json_schema_extra={"open_text": "4 sigma", "step": 2},
     )
 
     @field_validator("kernel_size")

@@ -47,6 +47,7 @@ class GaussianNoise(Corruption):
         le=1,
         title="Sigma",
         description="Standard deviation of the noise, as a fraction of the volume's intensity window",
+        json_schema_extra={"slider_maximum": 0.25},
     )
     clip: bool = Field(
         False, title="Clip", description="Cut noisy intensities off at the ends of the volume's window"

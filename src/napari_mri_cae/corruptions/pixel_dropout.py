@@ -44,7 +44,12 @@ class PixelDropout(Corruption):
     label: ClassVar[str] = "Pixel dropout"
 
     rate: float = Field(
-        0.04, ge=0, le=0.99, title="Rate", description="Fraction of the pixels that are set to 0"
+        0.04,
+        ge=0,
+        le=0.99,
+        title="Rate",
+        description="Fraction of the pixels that are set to 0",
+        json_schema_extra={"slider_maximum": 0.5},
     )
     rescale: bool = Field(
         False,

@@ -61,6 +61,7 @@ class RicianNoise(Corruption):
         title="Sigma",
         description="Standard deviation of the noise in each of the two channels, "
         "as a fraction of the volume's intensity window",
+        json_schema_extra={"slider_maximum": 0.25},
     )
     clip: bool = Field(
         False, title="Clip", description="Cut noisy intensities off at the ends of the volume's window"

@@ -93,7 +93,8 @@ def _fastest_precision(name: str) -> Precision:
     import torch
 
     if name == "cpu":
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        # Newer than the oldest torch we take.
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
         return "bfloat16" if native else "float32"
     if name == "mps":

@@ -108,7 +108,9 @@ def save_layer(layer: Layer | LayerData, path: str | Path) -> Path:
     return written
 
 
-def save_comparison(comparison: Comparison, path: str | Path) -> list[Path]:
+def save_comparison(
+    comparison: Comparison, path: str | Path, *, roles: Sequence[Role] = COMPARISON_ROLES
+) -> list[Path]:
     """Write the four volumes of a comparison beside each other, on the volume's own grid and intensity scale.
 
     Parameters
@@ -116,12 +118,15 @@ def save_comparison(comparison: Comparison, path: str | Path) -> list[Path]:
     comparison : Comparison
     path : path
         `sub-01.nii.gz` becomes `sub-01_original.nii.gz`, `sub-01_corrupted.nii.gz`,
-        `sub-01_reconstructed.nii.gz` and `sub-01_residual.nii.gz`, each with its provenance as .json.
+        `sub-01_reconstructed.nii.gz` and `sub-01_residual.nii.gz`, each with its provenance as .json. A
+        single role goes into `path` itself.
+    roles : sequence of {"original", "corrupted", "reconstructed", "residual"}
+        What to write.
 
     Returns
     -------
     list of pathlib.Path
-        The four NIfTI files.
+        The NIfTI files.
 
     Raises
     ------
@@ -131,9 +136,10 @@ def save_comparison(comparison: Comparison, path: str | Path) -> list[Path]:
     target = _with_extension(Path(path))
     volume, provenance = comparison.volume, comparison.provenance()
     written = []
-    for role in COMPARISON_ROLES:
+    for role in roles:
         values = _intensities(getattr(comparison, role), volume, role)
-        written.append(volume.save_like(values, _path_for(target, role)))
+        file = target if len(roles) == 1 else _path_for(target, role)
+        written.append(volume.save_like(values, file))
         _write_provenance(provenance, role, written[-1])
     return written
 

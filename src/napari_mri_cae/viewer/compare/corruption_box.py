@@ -1,0 +1,165 @@
+"""The list of corruptions: what is done to the volume, in which order."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from napari_mri_cae.corruptions import BlankOut, Corruption
+from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
+from napari_mri_cae.viewer.forms import SettingsForm
+
+
+class CorruptionBox(QWidget):
+    """One row per corruption, in the order they are applied.
+
+    Parameters
+    ----------
+    state : CompareState
+        Its `chain` is shown and changed.
+    """
+
+    def __init__(self, state: CompareState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self.rows: list[CorruptionRow] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(2)
+        for item in state.chain:
+            row = CorruptionRow(item, self)
+            row.edited = self._on_edited
+            row.moved = self._on_moved
+            self.rows.append(row)
+            self._layout.addWidget(row)
+        self._number()
+        state.events.chain.connect(self._show)
+
+    def row(self, kind: type[Corruption]) -> "CorruptionRow":
+        """Return the row of a kind of corruption."""
+        return next(row for row in self.rows if isinstance(row.item.corruption, kind))
+
+    def _on_edited(self, row: "CorruptionRow", item: ChainItem) -> None:
+        self._state.replace_corruption(self.rows.index(row), item)
+
+    def _on_moved(self, row: "CorruptionRow", by: int) -> None:
+        self._state.move_corruption(self.rows.index(row), by)
+
+    def _show(self) -> None:
+        """Bring the rows in line with the state."""
+        by_kind = {row.item.corruption.kind: row for row in self.rows}
+        ordered = [by_kind[item.corruption.kind] for item in self._state.chain]
+        if ordered != self.rows:
+            self.rows = ordered
+            for row in ordered:
+                self._layout.removeWidget(row)
+                self._layout.addWidget(row)
+            self._number()
+        for row, item in zip(self.rows, self._state.chain, strict=True):
+            row.item = item
+
+    def _number(self) -> None:
+        for position, row in enumerate(self.rows):
+            row.set_position(position, len(self.rows))
+
+
+class CorruptionRow(QFrame):
+    """A corruption: on or off, its main parameter, the others folded away, and its place in the order.
+
+    Attributes
+    ----------
+    edited : callable
+        Called with (row, item) after the user has changed something.
+    moved : callable
+        Called with (row, -1 or 1) when the user wants it earlier or later.
+    """
+
+    edited: Callable[["CorruptionRow", ChainItem], None]
+    moved: Callable[["CorruptionRow", int], None]
+
+    def __init__(self, item: ChainItem, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._item = item
+        corruption = item.corruption
+        self.number = QLabel()
+        self.number.setFixedWidth(14)
+        self.number.setToolTip("Its place in the order in which corruptions are applied")
+        self.check = QCheckBox(corruption.label)
+        self.check.setToolTip(f"Apply {corruption.label.lower()} to the volume")
+        self.check.setChecked(item.enabled)
+        self.check.toggled.connect(self._on_toggled)
+        self.earlier = _tool("▲", "Apply it earlier", lambda: self.moved(self, -1))
+        self.later = _tool("▼", "Apply it later", lambda: self.moved(self, 1))
+        self.more = _tool("⋯", "More settings", None)
+        self.more.setCheckable(True)
+        self.more.toggled.connect(self._show_options)
+
+        self.form = SettingsForm(type(corruption), corruption, on_change=self._on_settings)
+        self._options = tuple(type(corruption).model_fields)[1:]
+
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, 0, 0)
+        head.setSpacing(2)
+        head.addWidget(self.number)
+        head.addWidget(self.check)
+        head.addStretch(1)
+        for button in (self.more, self.earlier, self.later):
+            head.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(0)
+        layout.addLayout(head)
+        self.place: QToolButton | None = None
+        layout.addWidget(self.form.container.native)
+        if isinstance(corruption, BlankOut):
+            self.place = _tool("Place on the image", "Drag a square on any panel to blank it out", None)
+            self.place.setCheckable(True)
+            layout.addWidget(self.place, alignment=Qt.AlignmentFlag.AlignRight)
+        self._show_options(False)
+
+    @property
+    def item(self) -> ChainItem:
+        """The corruption as the row shows it."""
+        return self._item
+
+    @item.setter
+    def item(self, item: ChainItem) -> None:
+        if item == self._item:
+            return
+        self._item = item
+        self.check.blockSignals(True)
+        self.check.setChecked(item.enabled)
+        self.check.blockSignals(False)
+        if self.form.settings != item.corruption:
+            self.form.settings = item.corruption
+
+    def set_position(self, position: int, count: int) -> None:
+        """Show the row's place in the order."""
+        self.number.setText(f"{position + 1}")
+        self.earlier.setEnabled(position > 0)
+        self.later.setEnabled(position < count - 1)
+
+    def _on_toggled(self, enabled: bool) -> None:
+        self._edit(ChainItem(self._item.corruption, enabled))
+
+    def _on_settings(self, corruption: Corruption) -> None:
+        # Whoever moves a slider wants to see what it does.
+        self._edit(ChainItem(corruption, enabled=True))
+
+    def _edit(self, item: ChainItem) -> None:
+        self.item = item
+        self.edited(self, item)
+
+    def _show_options(self, show: bool) -> None:
+        for name in self._options:
+            self.form.widget(name).visible = show
+
+
+def _tool(text: str, tooltip: str, on_click: Callable[[], None] | None) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tooltip)
+    button.setAutoRaise(True)
+    if on_click is not None:
+        button.clicked.connect(lambda: on_click())
+    return button

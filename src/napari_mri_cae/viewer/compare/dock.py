@@ -1,0 +1,244 @@
+"""The Compare dock."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QShowEvent
+from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from napari_mri_cae.comparison import Comparison
+from napari_mri_cae.corruptions import BlankOut
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.viewer.compare.blank_out_tool import BlankOutTool
+from napari_mri_cae.viewer.compare.corruption_box import CorruptionBox
+from napari_mri_cae.viewer.compare.metrics_box import MetricsBox
+from napari_mri_cae.viewer.compare.model_box import ModelBox
+from napari_mri_cae.viewer.compare.progress_row import ProgressRow
+from napari_mri_cae.viewer.compare.save_box import SaveBox
+from napari_mri_cae.viewer.compare.session import ComparisonSession
+from napari_mri_cae.viewer.compare.source_box import SourceBox
+from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
+from napari_mri_cae.viewer.compare.view_box import ViewBox
+from napari_mri_cae.viewer.notifications import report
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+_WIDTH = 340
+
+
+class CompareDock(QWidget):
+    """Original, corrupted, reconstructed and residual of a volume, side by side and live.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        napari passes it when the dock is opened from the Plugins menu.
+
+    Attributes
+    ----------
+    state : CompareState
+        What the user has chosen; set its attributes to change the comparison from Python.
+    session : ComparisonSession
+        The comparison that is shown.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._started = False
+        self.state = CompareState()
+        self.session = ComparisonSession(viewer, self.state)
+        self.setAcceptDrops(True)
+        self.setMinimumWidth(280)
+
+        self.source_box = SourceBox(self.session)
+        self.corruption_box = CorruptionBox(self.state)
+        self.metrics_box = MetricsBox(self.session)
+        self.progress_row = ProgressRow(self.session, self.state)
+        self.view_box = ViewBox(self.state)
+        self.model_box = ModelBox(self.session, self.state)
+        self.save_box = SaveBox(self.session)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setVisible(False)
+        self.message.linkActivated.connect(lambda _link: self.session.restore_panels())
+
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setSpacing(6)
+        layout.addWidget(self.source_box)
+        layout.addWidget(self.message)
+        for title, boxes in (
+            ("Metrics", (self.metrics_box, self.progress_row)),
+            ("Corruptions", (self.corruption_box,)),
+            ("View", (self.view_box,)),
+            ("Model", (self.model_box,)),
+        ):
+            layout.addWidget(_heading(title))
+            for box in boxes:
+                layout.addWidget(box)
+        layout.addWidget(self.save_box)
+        layout.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
+        self.blank_out_tool = BlankOutTool(self.session, self._place_blank_out)
+        place = self.corruption_box.row(BlankOut).place
+        if place is not None:
+            place.toggled.connect(lambda on: setattr(self.blank_out_tool, "active", on))
+        self.session.failed.connect(self._on_failed)
+        self.session.saved.connect(self._say)
+        self.session.opened.connect(self._on_opened)
+        self.session.closed.connect(self._on_closed)
+        self.session.panels_changed.connect(self._on_panels_changed)
+        # When the window goes, Qt deletes this widget without asking: the worker must not outlive it.
+        self.destroyed.connect(self.session.stop)
+
+    def open_path(self, path: str | Path) -> None:
+        """Compare the volume in a file."""
+        self.source_box.open_file(Path(path))
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison that is shown, if there is one."""
+        return self.session.comparison
+
+    def wait_until_done(self, timeout_s: float) -> bool:
+        """Let the viewer work until the comparison is complete.
+
+        Parameters
+        ----------
+        timeout_s : float
+            How long to wait at most, in seconds.
+
+        Returns
+        -------
+        bool
+            Whether every slice is finished.
+        """
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            comparison, fill = self.session.comparison, self.session.fill
+            if comparison is not None and comparison.is_complete and fill is not None and not fill.is_running:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def sizeHint(self) -> QSize:
+        """Leave most of the window to the panels."""
+        return QSize(_WIDTH, 700)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take files."""
+        if event is not None and _dropped_urls(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open what has been dropped: one volume."""
+        if event is None:
+            return
+        event.acceptProposedAction()
+        paths = [Path(url.toLocalFile()) for url in _dropped_urls(event) if url.isLocalFile()]
+        if len(paths) == 1:
+            if paths[0].suffix == ".safetensors":
+                self.model_box.open_model(paths[0])
+            else:
+                self.open_path(paths[0])
+        elif paths:
+            self._on_failed(InputError("Drop one volume at a time: one comparison is shown."))
+        else:
+            self._on_failed(InputError("Only files of this computer can be dropped: save it first."))
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Compare what is there already, the first time and after the dock was closed."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self._start)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """End the comparison if the dock has been closed, not if another tab covers it."""
+        super().hideEvent(event)
+        dock = self.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        if dock is not None and dock.isHidden():
+            self.close_comparison()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Stop before the widget is deleted."""
+        if event is not None and event.type() == QEvent.Type.DeferredDelete:
+            self.session.stop()
+        return super().event(event)
+
+    def close_comparison(self) -> None:
+        """End the comparison and give the viewer back as it was."""
+        self._started = False
+        self.blank_out_tool.active = False
+        self.session.close()
+
+    def _start(self) -> None:
+        """Begin with a volume that is in the viewer already, so that nothing has to be pressed first."""
+        if self._started or not self.isVisible():
+            return
+        self._started = True
+        self.model_box.list_devices()
+        if self.session.comparison is None and not self.session.is_busy:
+            layer = self.source_box.likely_layer()
+            if layer is not None:
+                self.session.open_layer(layer)
+
+    def _place_blank_out(self, square: BlankOut) -> None:
+        positions = [isinstance(item.corruption, BlankOut) for item in self.state.chain]
+        position = positions.index(True)
+        value = self.state.chain[position].corruption.model_dump()["value"]
+        placed = square.model_copy(update={"value": value})
+        self.state.replace_corruption(position, ChainItem(placed, enabled=True))
+
+    def _on_opened(self) -> None:
+        self._say("")
+
+    def _on_closed(self) -> None:
+        self._say("")
+        place = self.corruption_box.row(BlankOut).place
+        if place is not None:
+            place.setChecked(False)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._say(str(error) if isinstance(error, InputError) else "")
+        report(error)
+
+    def _on_panels_changed(self) -> None:
+        missing = self.session.panels.missing
+        if missing:
+            names = " and ".join(role for role in missing)
+            self._say(f'Deleted: {names}. <a href="restore">Show again</a>')
+        elif "href" in self.message.text():
+            self._say("")
+
+    def _say(self, text: str) -> None:
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+
+def _dropped_urls(event: QDropEvent) -> list[QUrl]:
+    mime = event.mimeData()
+    return mime.urls() if mime is not None else []
+
+
+def _heading(title: str) -> QLabel:
+    label = QLabel(title)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    label.setContentsMargins(0, 6, 0, 0)
+    return label

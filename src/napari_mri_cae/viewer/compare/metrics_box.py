@@ -1,0 +1,81 @@
+"""The numbers of the slice on screen and of the volume."""
+
+import math
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from napari_mri_cae.viewer.compare.numbers import NOTHING, format_metric
+from napari_mri_cae.viewer.compare.session import ComparisonSession
+
+_METRICS = (
+    ("psnr", "PSNR (dB)", "Peak signal-to-noise ratio against the original; data range 1. More is better."),
+    ("ssim", "SSIM", "Structural similarity: 11 x 11 Gaussian windows, sigma 1.5, data range 1. 1 is equal."),
+    ("mse", "MSE", "Mean squared error on the volume's scale [0, 1]. Less is better."),
+)
+_IMAGES = ("corrupted", "reconstructed")
+
+
+class MetricsBox(QWidget):
+    """A table: metrics down, slice and volume across, each corrupted and reconstructed.
+
+    Parameters
+    ----------
+    session : ComparisonSession
+    """
+
+    def __init__(self, session: ComparisonSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(3)
+        self.slice_title, self.volume_title = QLabel(), QLabel()
+        for column, title in ((1, self.slice_title), (3, self.volume_title)):
+            title.setAlignment(Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(title, 0, column, 1, 2)
+        self.cells: dict[tuple[str, str, str], QLabel] = {}
+        for column in range(1, 5):
+            grid.setColumnStretch(column, 1)
+            head = QLabel(("corrupted", "reconstr.")[(column - 1) % 2])
+            head.setToolTip(("Corrupted", "Reconstructed")[(column - 1) % 2] + " against the original")
+            head.setAlignment(Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(head, 1, column)
+        for row, (metric, label, tooltip) in enumerate(_METRICS, start=2):
+            name = QLabel(label)
+            name.setToolTip(tooltip)
+            grid.addWidget(name, row, 0)
+            for column, (scope, image) in enumerate(
+                ((scope, image) for scope in ("slice", "volume") for image in _IMAGES), start=1
+            ):
+                cell = QLabel(NOTHING)
+                cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+                cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+                cell.setToolTip(tooltip)
+                self.cells[scope, metric, image] = cell
+                grid.addWidget(cell, row, column)
+        session.measured.connect(self.show_numbers)
+        session.opened.connect(self.show_numbers)
+        session.closed.connect(self.show_numbers)
+        self.show_numbers()
+
+    def show_numbers(self) -> None:
+        """Show what is known now."""
+        comparison, index = self._session.comparison, self._session.current_slice()
+        self.slice_title.setText("Slice" if index is None else f"Slice {index}")
+        if comparison is None:
+            self.volume_title.setText("Volume")
+            for cell in self.cells.values():
+                cell.setText(NOTHING)
+            return
+        summary = comparison.summary()
+        done, total = int(summary["n_slices_done"]), int(summary["n_slices"])
+        self.volume_title.setText("Volume" if done == total else f"Volume ({done} of {total})")
+        for (scope, metric, image), cell in self.cells.items():
+            column = f"{metric}_{image}"
+            if scope == "volume":
+                value = summary[column]
+            else:
+                value = math.nan if index is None else float(comparison.metrics[column][index])
+            cell.setText(format_metric(metric, value))

@@ -1,0 +1,158 @@
+"""Which model reconstructs, and on which device."""
+
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import FunctionWorker
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_mri_cae.models import Card, list_models
+from napari_mri_cae.viewer.compare.numbers import NOTHING
+from napari_mri_cae.viewer.compare.session import ComparisonSession
+from napari_mri_cae.viewer.compare.state import CompareState
+
+_AUTO = "auto"
+_TOOLTIP = Qt.ItemDataRole.ToolTipRole
+
+
+class ModelBox(QWidget):
+    """Model, device, arithmetic and seed.
+
+    Parameters
+    ----------
+    session : ComparisonSession
+    state : CompareState
+    """
+
+    def __init__(
+        self, session: ComparisonSession, state: CompareState, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._state = state
+        self._worker: FunctionWorker[Any] | None = None
+
+        self.model = _picker("The autoencoder that reconstructs the corrupted slices")
+        for card in list_models():
+            self._add_model(card.name, card)
+        self.model.activated.connect(self._on_model)
+        self.open_button = QPushButton("Open ...")
+        self.open_button.setToolTip("Open a model file (.safetensors)")
+        self.open_button.clicked.connect(self._ask)
+
+        self.device = _picker("What the network runs on. Auto takes the fastest device of this machine.")
+        self.device.addItem("Auto", _AUTO)
+        self.device.activated.connect(self._on_device)
+        self.in_use = QLabel("")
+        self.in_use.setWordWrap(True)
+        self.in_use.setToolTip("The device in use and the arithmetic of its convolutions")
+
+        self.exact = QCheckBox("Exact (float32)")
+        self.exact.setToolTip("Compute in float32, also where the device has a faster arithmetic")
+        self.exact.toggled.connect(lambda on: setattr(state, "exact", on))
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 2**31 - 1)
+        self.seed.setToolTip("Seed of all random corruptions: the same seed gives the same noise everywhere")
+        self.seed.valueChanged.connect(lambda value: setattr(state, "seed", value))
+
+        models = QHBoxLayout()
+        models.addWidget(self.model, stretch=1)
+        models.addWidget(self.open_button)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.addRow("Model", models)
+        form.addRow("Device", self.device)
+        form.addRow("In use", self.in_use)
+        form.addRow("", self.exact)
+        form.addRow("Seed", self.seed)
+
+        state.events.model.connect(self._show)
+        state.events.device.connect(self._show)
+        state.events.exact.connect(self._show)
+        state.events.seed.connect(self._show)
+        session.opened.connect(self._show)
+        self._show()
+
+    def list_devices(self) -> None:
+        """List this machine's devices. Loads torch, so it is done in a thread."""
+
+        def find() -> list[tuple[str, str]]:
+            from napari_mri_cae.reconstruction import available_devices, resolve_device
+
+            return [(name, resolve_device(name).description) for name in available_devices()]
+
+        self._worker = FunctionWorker(find)
+        self._worker.returned.connect(self._on_devices)
+        self._worker.errored.connect(self._session.failed.emit)
+        self._worker.start()
+
+    def open_model(self, path: Path) -> None:
+        """Use a model file."""
+        self._state.model = str(path)
+
+    def _ask(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open a model", "", "Models (*.safetensors);;All files (*)"
+        )
+        if name:
+            self.open_model(Path(name))
+
+    def _add_model(self, name: str, card: Card) -> None:
+        self.model.addItem(card.title or name, name)
+        self.model.setItemData(self.model.count() - 1, describe_card(card), _TOOLTIP)
+
+    def _on_model(self, position: int) -> None:
+        self._state.model = self.model.itemData(position)
+
+    def _on_device(self, position: int) -> None:
+        self._state.device = self.device.itemData(position)
+
+    def _on_devices(self, devices: list[tuple[str, str]]) -> None:
+        for name, description in devices:
+            if self.device.findData(name) < 0:
+                self.device.addItem(description.rsplit(", ", 1)[0], name)
+        self._show()
+
+    def _show(self, *_: Any) -> None:
+        state, comparison = self._state, self._session.comparison
+        if state.model is not None and self.model.findData(state.model) < 0:
+            self.model.addItem(Path(state.model).stem, state.model)
+            self.model.setItemData(self.model.count() - 1, state.model, _TOOLTIP)
+        self.model.setCurrentIndex(max(self.model.findData(state.model), 0))
+        self.model.setToolTip(self.model.itemData(self.model.currentIndex(), _TOOLTIP) or "")
+        self.device.setCurrentIndex(max(self.device.findData(state.device), 0))
+        self.exact.setChecked(state.exact)
+        self.seed.setValue(state.seed)
+        self.in_use.setText(NOTHING if comparison is None else comparison.device_description)
+
+
+def describe_card(card: Card) -> str:
+    """Return a model's card in a few lines."""
+    data = ", ".join(source.name for source in card.training.data)
+    lines = [card.title or card.name, f"Architecture: {card.architecture}, {card.parameters:,} parameters"]
+    lines.append(f"Plane: {card.plane}")
+    if data:
+        lines.append(f"Trained on: {data}")
+    if card.licence:
+        lines.append(f"Licence: {card.licence}")
+    return "\n".join(lines)
+
+
+def _picker(tooltip: str) -> QComboBox:
+    picker = QComboBox()
+    picker.setToolTip(tooltip)
+    picker.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    picker.setMinimumContentsLength(8)
+    return picker

@@ -1,0 +1,481 @@
+"""One viewer's comparison: from a file or a layer to four panels that follow the user."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from napari.components.overlays import TextOverlay
+from napari.layers import Image, Layer
+from napari.qt.threading import FunctionWorker
+from psygnal import Signal
+from qtpy.QtCore import QThreadPool
+
+from napari_mri_cae.comparison import Comparison, FinishedSlices
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.planes import Plane, plane_axis
+from napari_mri_cae.viewer.compare.fill import Fill
+from napari_mri_cae.viewer.compare.numbers import format_metric
+from napari_mri_cae.viewer.compare.panels import ROLES, Panels
+from napari_mri_cae.viewer.compare.state import CompareState
+from napari_mri_cae.viewer.layers import Role, role_of, spatial_attributes, volume_layer, volume_of
+from napari_mri_cae.viewer.orientation import PlaneView
+from napari_mri_cae.viewer.writer import save_comparison
+from napari_mri_cae.volume import Volume
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_mri_cae.models import Model
+
+Result = TypeVar("Result")
+_NUMBERS = "mri_cae_psnr"
+_LONGEST_WAIT_MS = 2000
+
+
+class ComparisonSession:
+    """Holds a viewer's comparison together: volume, engine, worker, panels and view.
+
+    Lives in the main thread. It listens to the state that the dock's widgets change and to the viewer, and
+    tells what has happened through its signals; it knows no widget.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    state : CompareState
+
+    Attributes
+    ----------
+    busy : psygnal.Signal(str)
+        Something takes a while (what, in words), or nothing does any more ("").
+    opened : psygnal.Signal(Comparison)
+        A comparison is shown.
+    closed : psygnal.Signal
+        It is shown no longer, and the viewer is as it was.
+    measured : psygnal.Signal
+        Metrics have changed, or another slice is on screen.
+    progressed : psygnal.Signal
+        More slices are finished, or the fill has paused, gone on or ended.
+    panels_changed : psygnal.Signal
+        The user has deleted a panel, or it is back.
+    saved : psygnal.Signal(str)
+        What has been written, as a sentence.
+    failed : psygnal.Signal(Exception)
+        Something could not be done; the comparison that was open still is.
+    """
+
+    busy = Signal(str)
+    opened = Signal(object)
+    closed = Signal()
+    measured = Signal()
+    progressed = Signal()
+    panels_changed = Signal()
+    saved = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, viewer: "ViewerModel", state: CompareState) -> None:
+        self.viewer = viewer
+        self.state = state
+        self.panels = Panels(viewer)
+        self.view = PlaneView(viewer)
+        self.comparison: Comparison | None = None
+        self.source: Image | None = None
+        self.fill: Fill | None = None
+        self._worker: FunctionWorker[Any] | None = None
+        self._latest_job = 0
+        self._running_jobs = 0
+        self._frame = 0
+        self._waiting_save: tuple[Path, Role | None] | None = None
+        self._own_change = False
+        self._connect()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a volume or a model is being loaded, or a file written."""
+        return self._running_jobs > 0
+
+    def open_path(self, path: Path) -> None:
+        """Read a file in the background, then compare it."""
+        self._in_background(lambda: Volume.load(path), self._add_source, f"Reading {path.name} ...")
+
+    def open_volume(self, volume: Volume) -> None:
+        """Add a volume's layer to the viewer and compare it."""
+        self._add_source(volume)
+
+    def open_layer(self, layer: Layer) -> None:
+        """Compare the volume that a layer shows; of a series, the one on screen."""
+        if layer is self.source and self.comparison is not None:
+            return
+        volume = volume_of(layer, self.viewer.dims)
+        if volume is None:
+            self.failed.emit(
+                InputError(f"{layer.name} is no volume: choose a three-dimensional image layer.")
+            )
+            return
+        self._prepare(volume, layer)
+
+    def close(self) -> None:
+        """End the comparison and give the viewer back as it was."""
+        self._latest_job += 1
+        self._end_fill()
+        was_open = self.comparison is not None
+        self.comparison = None
+        self.source = None
+        self._own_change = True
+        try:
+            self.viewer.canvas.overlays.pop(_NUMBERS, None)
+            self.panels.close()
+            self.view.restore()
+        finally:
+            self._own_change = False
+        self.busy.emit("")
+        if was_open:
+            self.closed.emit()
+
+    def stop(self) -> None:
+        """End all work, without touching widgets or layers; for when the window is going away."""
+        self._latest_job += 1
+        if self.fill is not None:
+            self.fill.stop()
+        # A batch takes a fraction of a second; a thread that outlives Qt would end in a crash.
+        pool = QThreadPool.globalInstance()
+        if pool is not None:
+            pool.waitForDone(_LONGEST_WAIT_MS)
+
+    def restore_panels(self) -> None:
+        """Show the panels again that the user has deleted."""
+        if self.comparison is not None and self.source is not None:
+            self._show_panels(self.comparison, spatial_attributes(self.source))
+
+    def save(self, path: Path, role: Role | None = None) -> None:
+        """Write one of the volumes, or all four, as NIfTI; once the whole volume is finished.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The file; for all four, each gets its role at the end of its name.
+        role : {"original", "corrupted", "reconstructed", "residual"}, optional
+            All four if left out.
+        """
+        self._waiting_save = (path, role)
+        self.state.fill = True
+        self._save_when_complete()
+
+    def save_picture(self, path: Path) -> None:
+        """Write the panels as they are on screen, as PNG."""
+        picture = path if path.suffix else path.with_suffix(".png")
+        beside = picture.with_name(f".{picture.stem}.part.png")
+        try:
+            self.viewer.screenshot(str(beside), canvas_only=True, flash=False)
+            beside.replace(picture)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            self.failed.emit(
+                InputError(f"{picture} cannot be written ({error.strerror}): choose another folder.")
+            )
+            return
+        self.saved.emit(f"Saved {picture.name}.")
+
+    def current_slice(self) -> int | None:
+        """Return the index of the slice on screen, or None where no single one is (in 3-D)."""
+        comparison = self.comparison
+        layer = next(iter(self.panels.layers.values()), None)
+        if comparison is None or layer is None or self.viewer.dims.ndisplay == 3:
+            return None
+        axis = plane_axis(comparison.plane)
+        point = np.asarray(self.viewer.dims.point)[-3:]
+        index = int(np.round(layer.world_to_data(point)[axis]))
+        return index if 0 <= index < comparison.n_slices else None
+
+    # ---- opening -------------------------------------------------------------------------------------
+
+    def _add_source(self, volume: Volume) -> None:
+        layer = Layer.create(*volume_layer(volume))
+        self._own_change = True
+        try:
+            self.viewer.add_layer(layer)
+        finally:
+            self._own_change = False
+        self.open_layer(layer)
+
+    def _prepare(self, volume: Volume, layer: Layer) -> None:
+        """Normalise the volume and load the model in the background, then show the comparison."""
+        state = self.state
+        self._frame = self._frame_on_screen(layer)
+
+        def build() -> Comparison:
+            return Comparison(
+                volume,
+                state.model,
+                corruptions=state.corruptions,
+                plane=state.plane,
+                seed=state.seed,
+                device=state.device,
+                exact=state.exact,
+            )
+
+        self._in_background(
+            build, lambda comparison: self._show(comparison, layer), f"Preparing {volume.name} ..."
+        )
+
+    def _show(self, comparison: Comparison, layer: Layer) -> None:
+        if layer not in self.viewer.layers:
+            return
+        is_other_grid = self.comparison is None or self.comparison.original.shape != comparison.original.shape
+        self._end_fill()
+        # What the user has changed while the volume was being prepared.
+        comparison.change(corruptions=self.state.corruptions, plane=self.state.plane, seed=self.state.seed)
+        self.comparison = comparison
+        self.source = layer
+        self._show_panels(comparison, spatial_attributes(layer))
+        self._own_change = True
+        try:
+            self.view.plane = comparison.plane
+            self.view.convention = self.state.convention
+            self.view.apply()
+            if is_other_grid:
+                self._go_to_middle(comparison)
+                self.viewer.reset_view()
+        finally:
+            self._own_change = False
+        self.fill = Fill(comparison)
+        self.fill.background = self.state.fill
+        self.fill.finished_slices.connect(self._on_finished_slices)
+        self.fill.idle.connect(self._on_idle)
+        self.fill.failed.connect(self._on_failed)
+        self.opened.emit(comparison)
+        self._follow_slice()
+
+    def _show_panels(self, comparison: Comparison, attributes: dict[str, Any]) -> None:
+        self._own_change = True
+        try:
+            self.panels.show(
+                comparison,
+                attributes=attributes,
+                metadata={"volume": comparison.volume, "provenance": comparison.provenance},
+                residual_range=self.state.residual_range,
+            )
+            if self.source is not None:
+                self.panels.hide_beside(self.source)
+        finally:
+            self._own_change = False
+        self.panels_changed.emit()
+
+    def _go_to_middle(self, comparison: Comparison) -> None:
+        layer = next(iter(self.panels.layers.values()))
+        middle = [length // 2 for length in comparison.original.shape]
+        offset = self.viewer.dims.ndim - 3
+        for axis, value in enumerate(layer.data_to_world(middle)):
+            self.viewer.dims.set_point(axis + offset, value)
+
+    # ---- following the state -------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        events = self.state.events
+        events.chain.connect(self._on_settings_changed)
+        events.seed.connect(self._on_settings_changed)
+        events.exact.connect(self._on_settings_changed)
+        events.device.connect(self._on_settings_changed)
+        events.model.connect(self._on_model_changed)
+        events.plane.connect(self._on_plane_changed)
+        events.convention.connect(self._on_convention_changed)
+        events.fill.connect(self._on_fill_changed)
+        events.residual_range.connect(self.panels.set_residual_range)
+        self.view.changed.connect(self._on_view_changed)
+        self.viewer.dims.events.current_step.connect(self._on_step)
+        self.viewer.dims.events.ndisplay.connect(self._on_step)
+        self.viewer.layers.events.inserted.connect(self._on_inserted)
+        self.viewer.layers.events.removed.connect(self._on_removed)
+
+    def disconnect(self) -> None:
+        """Listen to the viewer no longer."""
+        self.viewer.dims.events.current_step.disconnect(self._on_step)
+        self.viewer.dims.events.ndisplay.disconnect(self._on_step)
+        self.viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _on_settings_changed(self) -> None:
+        state = self.state
+        self._change(corruptions=state.corruptions, seed=state.seed, device=state.device, exact=state.exact)
+
+    def _on_model_changed(self) -> None:
+        from napari_mri_cae.models import load_model
+
+        if self.comparison is None:
+            return
+        name = self.state.model
+
+        def use(model: "Model") -> None:
+            self._change(model=model)
+
+        self._in_background(lambda: load_model(name), use, "Loading the model ...")
+
+    def _on_plane_changed(self, plane: Plane) -> None:
+        if self.comparison is None:
+            return
+        self._own_change = True
+        try:
+            self.view.plane = plane
+            self.view.apply()
+            self.viewer.reset_view()
+        finally:
+            self._own_change = False
+        self._change(plane=plane)
+
+    def _on_convention_changed(self) -> None:
+        if self.comparison is not None:
+            self.view.convention = self.state.convention
+            self.view.apply()
+
+    def _on_fill_changed(self, fill: bool) -> None:
+        if self.fill is not None:
+            if fill:
+                self.fill.resume()
+            else:
+                self.fill.pause()
+        self.progressed.emit()
+
+    def _change(self, **changes: Any) -> None:
+        comparison = self.comparison
+        if comparison is None:
+            return
+        try:
+            changed = comparison.change(**changes)
+        except InputError as error:
+            self.failed.emit(error)
+            return
+        if changed:
+            self._follow_slice()
+
+    # ---- following the viewer ------------------------------------------------------------------------
+
+    def _on_view_changed(self, plane: Plane | None, _sentence: str) -> None:
+        """Follow a plane that the user has chosen by rolling or transposing the viewer's axes."""
+        if not self._own_change and plane is not None:
+            self.state.plane = plane
+
+    def _on_step(self) -> None:
+        comparison = self.comparison
+        if comparison is None or self._own_change:
+            return
+        source = self.source
+        if source in self.viewer.layers and self._frame_on_screen(source) != self._frame:
+            volume = volume_of(source, self.viewer.dims)
+            if volume is not None:
+                self._prepare(volume, source)
+        self._follow_slice()
+
+    def _frame_on_screen(self, layer: Layer) -> int:
+        """Return which volume of a series the viewer shows; 0 of a single volume."""
+        return self.viewer.dims.current_step[0] if layer.ndim == 4 else 0
+
+    def _follow_slice(self) -> None:
+        comparison, index = self.comparison, self.current_slice()
+        if comparison is None or self.fill is None:
+            return
+        if index is not None:
+            comparison.focus = index
+        self.fill.ensure_running()
+        self._tell_numbers()
+        self.measured.emit()
+        self.progressed.emit()
+
+    def _on_inserted(self, event: Any) -> None:
+        """Compare a volume that napari itself has opened on its canvas."""
+        layer = event.value
+        if not self._own_change and isinstance(layer, Image) and role_of(layer) == "source":
+            self.open_layer(layer)
+
+    def _on_removed(self) -> None:
+        if self._own_change or self.comparison is None:
+            return
+        if self.panels.layers:
+            self.panels_changed.emit()
+        else:
+            self.close()
+
+    # ---- results -------------------------------------------------------------------------------------
+
+    def _on_finished_slices(self, finished: FinishedSlices) -> None:
+        index = self.current_slice()
+        if index is not None and index in finished.indices:
+            self.panels.refresh()
+            self._tell_numbers()
+        self.measured.emit()
+        self.progressed.emit()
+
+    def _on_idle(self) -> None:
+        if self.viewer.dims.ndisplay == 3:
+            self.panels.refresh()
+        self.panels.refresh_thumbnails()
+        self._save_when_complete()
+        self.progressed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self.failed.emit(error)
+        self.progressed.emit()
+
+    def _tell_numbers(self) -> None:
+        """Write the current slice's PSNR on the canvas."""
+        comparison, index = self.comparison, self.current_slice()
+        text = ""
+        if comparison is not None and index is not None:
+            row = comparison.metrics[index]
+            if comparison.done[index]:
+                text = (
+                    f"slice {index}\nPSNR {format_metric('psnr', row['psnr_corrupted'])}"
+                    f" → {format_metric('psnr', row['psnr_reconstructed'])} dB"
+                )
+            else:
+                text = f"slice {index}\nPSNR ..."
+        overlays = self.viewer.canvas.overlays
+        if _NUMBERS not in overlays:
+            overlays[_NUMBERS] = TextOverlay(text=text, position="bottom_right", visible=True)
+        elif overlays[_NUMBERS].text != text:
+            overlays[_NUMBERS].text = text
+
+    def _save_when_complete(self) -> None:
+        comparison = self.comparison
+        if comparison is None or self._waiting_save is None or not comparison.is_complete:
+            return
+        path, role = self._waiting_save
+        self._waiting_save = None
+        # The user may go on changing settings while the files are written.
+        finished = comparison.snapshot()
+        self._in_background(
+            lambda: save_comparison(finished, path, roles=ROLES if role is None else (role,)),
+            lambda written: self.saved.emit(f"Saved {', '.join(file.name for file in written)}."),
+            f"Saving {path.name} ...",
+        )
+
+    # ---- background work -----------------------------------------------------------------------------
+
+    def _in_background(self, work: Callable[[], Result], then: Callable[[Result], None], what: str) -> None:
+        """Run `work` in a thread and hand its result over, unless something newer has been asked for."""
+        self._latest_job += 1
+        job = self._latest_job
+
+        def returned(result: Result) -> None:
+            self._running_jobs -= 1
+            if job == self._latest_job:
+                self.busy.emit("")
+                then(result)
+
+        def errored(error: Exception) -> None:
+            self._running_jobs -= 1
+            if job == self._latest_job:
+                self.busy.emit("")
+                self._on_failed(error)
+
+        worker: FunctionWorker[Result] = FunctionWorker(work)
+        worker.returned.connect(returned)
+        worker.errored.connect(errored)
+        self._worker = worker
+        self._running_jobs += 1
+        self.busy.emit(what)
+        worker.start()
+
+    def _end_fill(self) -> None:
+        if self.fill is not None:
+            self.fill.stop()
+            self.fill = None

@@ -1,0 +1,88 @@
+"""What the user has chosen in one viewer's Compare dock."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from psygnal import SignalGroupDescriptor
+
+from napari_mri_cae.comparison.residual_colors import RESIDUAL_RANGE
+from napari_mri_cae.corruptions import (
+    BlankOut,
+    Corruption,
+    GaussianBlur,
+    GaussianNoise,
+    PixelDropout,
+    RicianNoise,
+)
+from napari_mri_cae.planes import Plane
+from napari_mri_cae.viewer.orientation import Convention
+
+
+@dataclass(frozen=True)
+class ChainItem:
+    """A corruption in the list, which may be switched off."""
+
+    corruption: Corruption
+    enabled: bool = False
+
+
+DEFAULT_CHAIN = (
+    ChainItem(GaussianNoise(sigma=0.03), enabled=True),
+    ChainItem(RicianNoise(sigma=0.03)),
+    ChainItem(PixelDropout(rate=0.04)),
+    ChainItem(GaussianBlur(sigma=1.0)),
+    ChainItem(BlankOut(size=20)),
+)
+
+
+@dataclass
+class CompareState:
+    """The settings of a comparison as the user has them; `events` tells of every change.
+
+    Attributes
+    ----------
+    chain : tuple of ChainItem
+        The corruptions in the order they are applied.
+    plane, convention
+        How the slices are shown.
+    seed : int
+        The seed of every random corruption.
+    model : str or None
+        What `load_model` takes; None is the default shipped model.
+    device : str
+        "auto" or a device's name.
+    exact : bool
+        Compute in float32, also where the device has a faster arithmetic.
+    fill : bool
+        Whether the slices out of sight are computed too.
+    residual_range : float
+        The residual is shown from minus to plus this, on the volume's scale.
+    """
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    chain: tuple[ChainItem, ...] = DEFAULT_CHAIN
+    plane: Plane = "axial"
+    convention: Convention = "radiological"
+    seed: int = 0
+    model: str | None = None
+    device: str = "auto"
+    exact: bool = False
+    fill: bool = True
+    residual_range: float = RESIDUAL_RANGE
+
+    @property
+    def corruptions(self) -> tuple[Corruption, ...]:
+        """The corruptions that are switched on, in order."""
+        return tuple(item.corruption for item in self.chain if item.enabled)
+
+    def replace_corruption(self, position: int, item: ChainItem) -> None:
+        """Put another item at a position of the chain."""
+        self.chain = (*self.chain[:position], item, *self.chain[position + 1 :])
+
+    def move_corruption(self, position: int, by: int) -> None:
+        """Move an item of the chain up (negative) or down, as far as there is room."""
+        target = min(max(position + by, 0), len(self.chain) - 1)
+        chain = list(self.chain)
+        chain.insert(target, chain.pop(position))
+        self.chain = tuple(chain)

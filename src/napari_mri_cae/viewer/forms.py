@@ -1,0 +1,129 @@
+"""Forms made from settings models: one magicgui row per field."""
+
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, Generic, TypeVar, get_args
+
+from magicgui.widgets import CheckBox, Container, FloatSlider, Slider, SpinBox
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class SettingsForm(Generic[Settings]):
+    """A form for a settings model.
+
+    Each field becomes a row: its title is the label, its description the tooltip, its bounds the range. The
+    model validates what the form holds, and nothing else does.
+
+    Parameters
+    ----------
+    model : type of pydantic.BaseModel
+    initial : pydantic.BaseModel, optional
+        What the form shows first; the model's defaults if left out.
+    fields : tuple of str, optional
+        The fields to show, all of them if left out. The others keep their initial values.
+    on_change : callable, optional
+        Called after every change by the user, with the form's settings.
+    """
+
+    def __init__(
+        self,
+        model: type[Settings],
+        initial: Settings | None = None,
+        *,
+        fields: tuple[str, ...] | None = None,
+        on_change: Callable[[Settings], None] | None = None,
+    ) -> None:
+        self._model = model
+        self._hidden = (initial or model()).model_dump()
+        names = fields or tuple(model.model_fields)
+        self._widgets = {name: _widget(name, model.model_fields[name]) for name in names}
+        self.container = Container(widgets=list(self._widgets.values()), labels=True)
+        self.container.margins = (0, 0, 0, 0)
+        self.settings = initial or model()
+        self._on_change = on_change
+        for widget in self._widgets.values():
+            widget.changed.connect(self._changed)
+
+    @property
+    def settings(self) -> Settings:
+        """What the form holds, validated."""
+        values = {name: _value(widget) for name, widget in self._widgets.items()}
+        return self._model(**(self._hidden | values))
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._hidden = settings.model_dump()
+        for name, widget in self._widgets.items():
+            with widget.changed.blocked():
+                _set_value(widget, self._hidden[name])
+
+    def widget(self, field: str) -> Any:
+        """Return the magicgui widget of a field."""
+        return self._widgets[field]
+
+    def _changed(self) -> None:
+        try:
+            settings = self.settings
+        except ValidationError as error:
+            # A number that is being typed may not be valid yet; say so where it is.
+            for detail in error.errors():
+                self._mark(str(detail["loc"][0]) if detail["loc"] else "", detail["msg"])
+            return
+        for name in self._widgets:
+            self._mark(name, "")
+        if self._on_change is not None:
+            self._on_change(settings)
+
+    def _mark(self, field: str, message: str) -> None:
+        """Show a field as wrong, with the reason as its tooltip, or as right again."""
+        if field in self._widgets:
+            native = self._widgets[field].native
+            native.setToolTip(message or self._model.model_fields[field].description or "")
+            native.setStyleSheet("border: 1px solid #d9534f;" if message else "")
+
+
+def _widget(name: str, field: FieldInfo) -> Any:
+    """Return the widget that suits a field."""
+    kinds = set(get_args(field.annotation)) or {field.annotation}
+    low, high = _bound(field, "ge", 0), _bound(field, "le", None)
+    extra: dict[str, Any] = dict(field.json_schema_extra) if isinstance(field.json_schema_extra, dict) else {}
+    common: dict[str, Any] = {"name": name, "label": field.title or name, "tooltip": field.description}
+    if kinds == {bool}:
+        return CheckBox(text="", **common)
+    if kinds == {float}:
+        # A slider covers the useful part of the range; from Python all of it can be set.
+        top = extra.get("slider_maximum", high)
+        return FloatSlider(min=low, max=top, step=extra.get("step", 0.001), **common)
+    if kinds == {int} and high is not None:
+        return Slider(min=low, max=extra.get("slider_maximum", high), **common)
+    if kinds == {int, NoneType}:
+        # One step below the lowest value stands for "left open" and is shown in words.
+        step = extra.get("step", 1)
+        spin_box = SpinBox(min=low - step, max=high if high is not None else 4096, step=step, **common)
+        spin_box.native.setSpecialValueText(str(extra.get("open_text", "auto")))
+        return spin_box
+    raise TypeError(f"no widget for the field {name}: {field.annotation}")
+
+
+def _bound(field: FieldInfo, name: str, default: Any) -> Any:
+    return next((getattr(item, name) for item in field.metadata if hasattr(item, name)), default)
+
+
+def _is_open(widget: Any) -> bool:
+    return isinstance(widget, SpinBox) and bool(widget.native.specialValueText())
+
+
+def _value(widget: Any) -> Any:
+    return None if _is_open(widget) and widget.value == widget.min else widget.value
+
+
+def _set_value(widget: Any, value: Any) -> None:
+    if value is None:
+        widget.value = widget.min
+        return
+    if isinstance(widget, (FloatSlider, Slider)) and value > widget.max:
+        widget.max = value
+    widget.value = value
