@@ -83,3 +83,11 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
         raise InputError(
             f"{name} has {len(shape)} axes ({described}): split it into 4-D series and choose one of them."
         )
+
+
+def is_usable(affine: npt.NDArray[np.float64]) -> bool:
+    """Tell whether an affine is finite and can be inverted."""
+    if not np.isfinite(affine).all():
+        return False
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((lengths > 0).all() and np.linalg.cond(affine[:3, :3] / lengths) < 1e6)

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_mri_cae.volume.grid import is_usable
+
 
 def repair_header(header: Any) -> list[str]:
     """Switch off, in place, the affines and scalings in a NIfTI header that cannot be used.
@@ -17,14 +19,11 @@ def repair_header(header: Any) -> list[str]:
     list of str
         One sentence for each thing that was assumed.
     """
-    from napari_mri_cae.volume.opening import is_usable
-
     notes: list[str] = []
     zooms = header["pixdim"][1:4]
     bad_zooms = ~np.isfinite(zooms) | (zooms <= 0)
     if bad_zooms.any():
         zooms[bad_zooms] = 1.0
-        notes.append("A voxel size in the header is not a positive number: 1 mm is assumed.")
     if header["pixdim"][0] not in (-1, 1):
         header["pixdim"][0] = 1
     had_form = bool(header["sform_code"] or header["qform_code"])
@@ -43,6 +42,8 @@ def repair_header(header: Any) -> list[str]:
         notes.append(
             f"{reason} in the header: left, anterior and superior are assumed from the order of the axes."
         )
+        if bad_zooms.any():
+            notes.append("A voxel size in the header is not a positive number: 1 mm is assumed.")
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if np.isfinite(slope) and slope != 0 and not np.isfinite(inter):
         header["scl_inter"] = 0

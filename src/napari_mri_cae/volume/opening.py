@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.volume.grid import Grid, check_shape
+from napari_mri_cae.volume.grid import Grid, check_shape, is_usable
 from napari_mri_cae.volume.nifti_header import repair_header
 
 SUFFIXES: Final = (".nii", ".hdr", ".img", ".mgh", ".mgz", ".mnc", ".head", ".brik", ".par", ".rec", ".v")
@@ -248,14 +248,6 @@ def _opened(
     if tilt > 0.1:
         notes.append(f"The volume is oblique by {tilt:.1f} degrees: it is shown on the nearest axes.")
     return Opened(path, Grid(shape, affine, header), tuple(notes), raw)
-
-
-def is_usable(affine: npt.NDArray[np.float64]) -> bool:
-    """Tell whether an affine is finite and can be inverted."""
-    if not np.isfinite(affine).all():
-        return False
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return bool((lengths > 0).all() and np.linalg.cond(affine[:3, :3] / lengths) < 1e6)
 
 
 def _zooms_affine(shape: tuple[int, ...], header: Any) -> npt.NDArray[np.float64]:

@@ -14,7 +14,10 @@ import numpy.typing as npt
 from napari_mri_cae.volume.opening import Opened, Raw, is_compressed, is_gzip, readable_errors
 from napari_mri_cae.volume.streams import GzipStream, Stream
 
-_SLAB_BYTES: Final = (1 << 18, 1 << 22)
+# Large enough that runs along the slowest axis fill cache lines, small enough to stay in the cache and to be
+# little beside the volume.
+_SLAB_VOXELS: Final = (1 << 17, 1 << 19)
+_SKIP_BYTES: Final = 1 << 18
 
 
 def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
@@ -48,31 +51,46 @@ def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...
 
 
 def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
+    x, y, z, frames = target.shape
+    plane = x * y * raw.dtype.itemsize
+    planes = _planes_at_a_time(target)
+    buffer = bytearray(planes * plane)
+    intensities = np.empty((x, y, planes), np.float32, order="F")
     with _stream(raw) as stream:
         _skip(stream, raw.offset)
-        x, y, z, frames = target.shape
-        plane = x * y * raw.dtype.itemsize
-        least, most = _SLAB_BYTES
-        planes = max(1, min(most, max(least, plane * z * frames // 16)) // plane)
-        buffer = bytearray(min(planes, z) * plane)
         for frame in range(frames):
             for start in range(0, z, planes):
                 count = min(planes, z - start)
                 view = memoryview(buffer)[: count * plane]
                 _fill(stream, view)
                 stored = np.frombuffer(view, raw.dtype).reshape((x, y, count), order="F")
-                target[:, :, start : start + count, frame] = _apply_slope(stored, raw)
+                # Converted before it is reordered: one pass in memory order, after which only copying is left.
+                slab = intensities[..., :count]
+                _apply_slope(stored, raw, slab)
+                target[:, :, start : start + count, frame] = slab
         if isinstance(stream, GzipStream):
             stream.finish()
 
 
-def _apply_slope(stored: npt.NDArray[Any], raw: Raw) -> npt.NDArray[Any]:
+def _planes_at_a_time(target: npt.NDArray[np.float32]) -> int:
+    x, y, z, frames = target.shape
+    least, most = _SLAB_VOXELS
+    planes = min(most, max(least, x * y * z * frames // 32)) // (x * y)
+    if abs(target.strides[2]) == target.itemsize:
+        # The slowest axis becomes the fastest: fewer planes would write fractions of a cache line.
+        planes = max(planes, 16)
+    return min(z, max(1, planes))
+
+
+def _apply_slope(stored: npt.NDArray[Any], raw: Raw, intensities: npt.NDArray[np.float32]) -> None:
+    """Put stored values into `intensities`, computed in double precision as nibabel does."""
     if raw.slope == 1.0 and raw.inter == 0.0:
-        return stored
-    values = stored.astype(np.float64, order="K")
-    values *= raw.slope
-    values += raw.inter
-    return values
+        intensities[...] = stored
+    elif raw.inter == 0.0:
+        np.multiply(stored, raw.slope, out=intensities, dtype=np.float64, casting="same_kind")
+    else:
+        for plane in range(stored.shape[2]):
+            intensities[..., plane] = stored[..., plane] * np.float64(raw.slope) + raw.inter
 
 
 @contextlib.contextmanager
@@ -91,7 +109,7 @@ def _stream(raw: Raw) -> Iterator[Stream]:
 
 
 def _skip(stream: Stream, count: int) -> None:
-    scratch = memoryview(bytearray(min(count, _SLAB_BYTES[0])))
+    scratch = memoryview(bytearray(min(count, _SKIP_BYTES)))
     while count:
         part = scratch[: min(count, len(scratch))]
         _fill(stream, part)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.intensity import Window
-from napari_mri_cae.volume.grid import Grid, check_shape
+from napari_mri_cae.volume.grid import Grid, check_shape, is_usable
 from napari_mri_cae.volume.labels import is_label_image, stem
-from napari_mri_cae.volume.opening import is_usable, open_file
+from napari_mri_cae.volume.opening import open_file
 from napari_mri_cae.volume.orientation import Orientation
 from napari_mri_cae.volume.reading import read_voxels
 from napari_mri_cae.volume.writing import write_grid
@@ -26,7 +26,8 @@ class Volume:
     """A 3-D volume, or a series of them, on the grid of a file.
 
     Made by `Volume.load` or `Volume.from_array`. Axis 0 of the data runs from superior to inferior,
-    axis 1 from anterior to posterior and axis 2 from the patient's right to the left; a series has time before them.
+    axis 1 from anterior to posterior and axis 2 from the patient's right to the left; a series has time
+    before them.
 
     Attributes
     ----------

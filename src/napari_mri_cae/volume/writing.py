@@ -113,7 +113,9 @@ def _nifti_header(grid: Grid, dtype: np.dtype[Any]) -> Any:
         header = single()
         header.set_xyzt_units("mm", "sec" if grid.frames > 1 else "unknown")
     header.set_data_dtype(dtype)
-    header.set_data_shape(grid.shape)
+    # nibabel sets the voxel sizes of axes that are not there anew whenever it sets a shape.
+    if tuple(header.get_data_shape()) != grid.shape:
+        header.set_data_shape(grid.shape)
     if not isinstance(source, Nifti1Header):
         _set_affine(header, grid)
     # The values are written as they are, and the source's display range and statistics were of other values.
