@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.components import Dims
 from napari.layers import Image, Layer
+from nibabel.analyze import AnalyzeHeader
 from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.nifti1 import Nifti1Header
 from nibabel.orientations import aff2axcodes
@@ -104,7 +105,7 @@ def volume_of(layer: Layer, dims: Dims | None = None) -> Volume | None:
         return None
     if not (np.issubdtype(layer.dtype, np.number) or layer.dtype == bool) or np.iscomplexobj(layer.data):
         return None
-    frame = _frame_on_screen(layer, dims)
+    frame = frame_on_screen(layer, dims)
     volume = _own_metadata(layer).get("volume")
     # Metadata travels with what other plugins make of a layer; only equal voxels are still the file's.
     if isinstance(volume, Volume) and role_of(layer) == "source" and _same(layer.data, volume.data):
@@ -120,8 +121,26 @@ def volume_of(layer: Layer, dims: Dims | None = None) -> Volume | None:
 
 
 def orientation_is_known(layer: Layer) -> bool:
-    """Return whether `layer` came with its orientation, rather than being taken to be in I-P-L order."""
-    return isinstance(_own_metadata(layer).get("volume"), Volume)
+    """Return whether it is known which side of `layer` is the patient's left.
+
+    It is not of a foreign layer, which is only taken to be in I-P-L order, nor of a file that has neither
+    sform nor qform (NIfTI) or no room for them (Analyze).
+    """
+    volume = _own_metadata(layer).get("volume")
+    if not isinstance(volume, Volume):
+        return False
+    header = volume.header
+    if isinstance(header, Nifti1Header):
+        return bool(header["sform_code"] or header["qform_code"])
+    return not isinstance(header, AnalyzeHeader)
+
+
+def frame_on_screen(layer: Layer, dims: Dims | None) -> int:
+    """Return which volume of a series `dims` shows: 0 of a single volume, or without `dims`."""
+    if layer.ndim == 3 or dims is None:
+        return 0
+    frame = round(float(layer.world_to_data(dims.point)[0]))
+    return min(max(frame, 0), int(layer.data.shape[0]) - 1)
 
 
 def layer_affine(layer: Layer) -> npt.NDArray[np.float64]:
@@ -174,13 +193,6 @@ def _same(data: Any, volume_data: npt.NDArray[np.float32]) -> bool:
     return data is volume_data or (
         data.shape == volume_data.shape and np.array_equal(np.asarray(data), volume_data, equal_nan=True)
     )
-
-
-def _frame_on_screen(layer: Image, dims: Dims | None) -> int:
-    if layer.ndim == 3 or dims is None:
-        return 0
-    frame = round(float(layer.world_to_data(dims.point)[0]))
-    return min(max(frame, 0), int(layer.data.shape[0]) - 1)
 
 
 def _as_labels(data: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
