@@ -127,23 +127,23 @@ def train(
     volumes = [cache_volume(source) for source in sources if source.part != "test"]
     recorder = Recorder(folder, config, sources, versions, on_event)
     module = ReconstructionModule(config)
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=config.precision,
-        max_epochs=config.steps // config.steps_per_epoch,
-        gradient_clip_val=config.gradient_clip,
-        callbacks=[recorder],
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
     with warnings.catch_warnings():
         _quieten_lightning()
+        trainer = lightning.Trainer(
+            accelerator="auto",
+            devices=1,
+            precision=config.precision,
+            max_epochs=config.steps // config.steps_per_epoch,
+            gradient_clip_val=config.gradient_clip,
+            callbacks=[recorder],
+            default_root_dir=folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
         trainer.fit(
             module,
             Patches(_part(volumes, "training"), config, lambda: trainer.global_step),
