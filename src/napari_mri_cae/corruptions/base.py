@@ -24,8 +24,8 @@ class Corruption(BaseModel):
 
     Subclasses declare their parameters as fields with a title (a short label), a description (units, what
     it does) and bounds, from which forms are generated; `json_schema_extra` may say how far a slider goes
-    ("slider_maximum"), in which steps ("step") and what an open value is called ("open_text"). All parameters have defaults, so that a form has
-    something to start from. Defining a subclass with a `kind` registers it.
+    ("slider_maximum"), in which steps ("step") and what an open value is called ("open_text"). All parameters
+    have defaults, so that a form has something to start from. Defining a subclass with a `kind` registers it.
 
     Attributes
     ----------
