@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from napari_mri_cae.errors import InputError
 
+_COMMAND: Final = (sys.executable, "-m", "napari_mri_cae.viewer.demo")
 # A cold start of napari and torch on a slow disk takes most of a minute.
 _OPENS_WITHIN_S: Final = 90.0
 _ENDS_WITHIN_S: Final = 600.0
@@ -39,14 +40,17 @@ def open_window(settings: dict[str, Any], environment: dict[str, str]) -> dict[s
     WindowFailed
         If no window opened: there are libraries missing, the display does not answer, it took too long.
     InputError
-        If the window has something to complain of.
+        If the window has something to complain of, or ended unexpectedly after the user had it.
     """
+    if settings["screenshot"]:
+        # A picture is the same for everybody, and taking it leaves the user's settings alone.
+        environment = {**environment, "NAPARI_CONFIG": ""}
     with tempfile.TemporaryDirectory(prefix="mri-cae-") as folder:
         state = Path(folder, "state.json")
         log = Path(folder, "log.txt")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "napari_mri_cae.viewer.demo", json.dumps(settings), str(state)],
+                [*_COMMAND, json.dumps(settings), str(state)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -61,6 +65,8 @@ def open_window(settings: dict[str, Any], environment: dict[str, str]) -> dict[s
             raise InputError(told["error"])
         if not told or (settings["screenshot"] and "report" not in told):
             raise WindowFailed(_reason(process.returncode, log))
+        if process.returncode:
+            raise InputError(f"napari ended unexpectedly, with status {process.returncode}.")
         return told.get("report")
 
 

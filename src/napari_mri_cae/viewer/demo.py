@@ -14,6 +14,7 @@ from typing import Any
 from napari_mri_cae.errors import InputError
 
 _FILLS_WITHIN_S = 500.0
+_WINDOW = (1500, 950)
 
 
 def main(settings: dict[str, Any], state: Path) -> int:
@@ -44,21 +45,28 @@ def _show(settings: dict[str, Any], state: Path) -> dict[str, Any] | None:
     import napari
 
     from napari_mri_cae.comparison.report import comparison_report
+    from napari_mri_cae.models import load_model
     from napari_mri_cae.sample import sample_volume
     from napari_mri_cae.viewer.compare import open_comparison
     from napari_mri_cae.volume import Volume
 
     volume = sample_volume() if settings["volume"] is None else Volume.load(settings["volume"])
     frame = volume.frame(settings["frame"])
+    # Before there is a window, so that what is wrong with it is told on the command line.
+    load_model(settings["model"])
     viewer = napari.Viewer()
     dock = open_comparison(viewer, frame, model=settings["model"])
     _tell(state, {"ready": True})
     if settings["screenshot"] is None:
         napari.run()
         return None
-    dock.wait_until_done(_FILLS_WITHIN_S)
+    viewer.window.resize(*_WINDOW)
+    filled = dock.wait_until_done(_FILLS_WITHIN_S)
+    comparison = dock.session.comparison
+    if not filled or comparison is None:
+        raise RuntimeError(f"the comparison was not filled within {_FILLS_WITHIN_S:.0f} s")
     viewer.screenshot(settings["screenshot"], canvas_only=False)
-    report = comparison_report(dock.comparison)
+    report = comparison_report(comparison)
     viewer.close()
     return report
 
