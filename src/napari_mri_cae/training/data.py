@@ -1,7 +1,6 @@
 """Volumes decoded once into memory-mapped arrays, and the patches and slices drawn from them."""
 
 import hashlib
-import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,6 @@ from napari_mri_cae.volume import Volume
 if TYPE_CHECKING:
     from torch import Tensor
 
-_log = logging.getLogger(__name__)
 
 Part = Literal["training", "validation", "test"]
 Array = npt.NDArray[np.float32]

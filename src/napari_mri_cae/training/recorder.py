@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import os
 import shutil
 import time
@@ -20,7 +19,6 @@ from napari_mri_cae.training.config import TrainingConfig
 from napari_mri_cae.training.data import Source
 from napari_mri_cae.training.module import ReconstructionModule
 
-_log = logging.getLogger(__name__)
 
 Event = Mapping[str, Any]
 OnEvent = Callable[[Event], None]

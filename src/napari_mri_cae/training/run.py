@@ -23,7 +23,6 @@ from napari_mri_cae.training.data import (
 )
 from napari_mri_cae.training.recorder import OnEvent, Recorder
 
-_log = logging.getLogger(__name__)
 
 _CONFIG: Final = "config.yaml"
 
@@ -108,6 +107,8 @@ def train(
         Path(run_folder) if run_folder else Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
     )
     last = folder / "checkpoints" / "last.ckpt"
+    # So that the run can be resumed from anywhere.
+    config = config.model_copy(update={"root": config.root.resolve()})
     if resume and not last.exists():
         raise InputError(f"{folder} has no checkpoint to resume from: start it without resuming.")
     if not resume and last.exists():
