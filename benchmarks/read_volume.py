@@ -3,8 +3,9 @@
     python benchmarks/read_volume.py [VOLUME] [--repeats N]
 
 Without a file, a made-up 256 x 256 x 176 volume of 16-bit integers with a slope is read. Time is the best of
-the repeats, with the libraries imported and the file in the page cache. Peak memory is a fresh process's largest
-resident size over what it was before reading. The readers take turns, so that both meet the same other load.
+the repeats, with the libraries imported and the file in the page cache. Peak memory is a fresh process's
+largest resident size over what it was before reading. The readers take turns, so that both meet the same
+other load.
 """
 
 import argparse

@@ -6,6 +6,7 @@ Every way in which a file can be wrong ends here, or in `reading`, as one senten
 import contextlib
 import logging
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
@@ -112,6 +113,8 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path.name} cannot be opened without {missing}: put both files in one folder."
         ) from error
+    except zlib.error as error:
+        raise InputError(f"{path.name} is damaged: copy or download it again.") from error
     except EOFError as error:
         raise InputError(f"{path.name} ends before its voxels do: copy or download it again.") from error
     # Decoders of other people's formats raise whatever they meet: a wrong number, a missing key, bad text.
@@ -161,6 +164,7 @@ def _check_readable(path: Path) -> None:
 
 
 def _open(path: Path) -> Opened:
+    from nibabel.freesurfer.mghformat import MGHImage
     from nibabel.imageclasses import all_image_classes
     from nibabel.imageglobals import LoggingOutputSuppressor
     from nibabel.nifti1 import Nifti1Pair
@@ -177,8 +181,10 @@ def _open(path: Path) -> Opened:
                 raise InputError(f"{path.name} holds no volume on a grid: choose a volume file.")
             if issubclass(image_class, Nifti1Pair):
                 return _open_nifti(path, image_class)
+            if issubclass(image_class, MGHImage):
+                return _open_mgh(path, image_class)
             return _open_other(path, image_class)
-    raise InputError(f"{path.name} is not what its name says: choose a volume file.")
+    raise InputError(f"{path.name} is not what its name says or is damaged: choose another file.")
 
 
 def _open_nifti(path: Path, image_class: Any) -> Opened:
@@ -193,6 +199,19 @@ def _open_nifti(path: Path, image_class: Any) -> Opened:
     return _opened(path, header.get_data_shape(), header.get_best_affine(), header, raw.dtype, notes, raw=raw)
 
 
+def _open_mgh(path: Path, image_class: Any) -> Opened:
+    from nibabel.arrayproxy import ArrayProxy
+    from nibabel.openers import ImageOpener
+
+    # nibabel's own loader leaves the file open.
+    with ImageOpener(str(path), mode="rb") as file:
+        header = image_class.header_class.from_fileobj(file)
+    shape = tuple(int(length) for length in header.get_data_shape())
+    check_shape(shape, path.name)
+    raw = _raw(ArrayProxy(str(path), header))
+    return _opened(path, shape, header.get_affine(), header, raw.dtype, [], raw=raw)
+
+
 def _open_other(path: Path, image_class: Any) -> Opened:
     from nibabel.analyze import AnalyzeImage
     from nibabel.arrayproxy import ArrayProxy
@@ -204,7 +223,7 @@ def _open_other(path: Path, image_class: Any) -> Opened:
     notes: list[str] = []
     if isinstance(image, AnalyzeImage) and not _has_origin(image):
         notes.append("The Analyze format has no orientation: the patient's left is assumed to come first.")
-    # Analyze and MGH keep their voxels as NIfTI does; a subclass means more than one slope.
+    # Analyze keeps its voxels as NIfTI does; a subclass of the proxy means more than one slope.
     raw = _raw(proxy) if type(proxy) is ArrayProxy and proxy.order == "F" else None
     slowest_first = isinstance(image, Minc1Image)
     check_shape(shape, path.name)

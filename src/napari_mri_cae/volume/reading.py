@@ -44,7 +44,8 @@ def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...
             if opened.raw is not None:
                 _read_raw(opened.raw, target)
             else:
-                _read_proxy(opened, target)
+                with _closed_after(opened.proxy):
+                    _read_proxy(opened, target)
     if overflowed:
         return data, ("Some intensities are too large for single precision: they became infinite.",)
     return data, ()
@@ -64,7 +65,7 @@ def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
                 view = memoryview(buffer)[: count * plane]
                 _fill(stream, view)
                 stored = np.frombuffer(view, raw.dtype).reshape((x, y, count), order="F")
-                # Converted before it is reordered: one pass in memory order, after which only copying is left.
+                # Converted before it is reordered: one pass in memory order, and then only copying.
                 slab = intensities[..., :count]
                 _apply_slope(stored, raw, slab)
                 target[:, :, start : start + count, frame] = slab
@@ -75,7 +76,7 @@ def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
 def _planes_at_a_time(target: npt.NDArray[np.float32]) -> int:
     x, y, z, frames = target.shape
     least, most = _SLAB_VOXELS
-    planes = min(most, max(least, x * y * z * frames // 32)) // (x * y)
+    planes: int = min(most, max(least, x * y * z * frames // 32)) // (x * y)
     if abs(target.strides[2]) == target.itemsize:
         # The slowest axis becomes the fastest: fewer planes would write fractions of a cache line.
         planes = max(planes, 16)
@@ -123,6 +124,17 @@ def _fill(stream: Stream, view: memoryview) -> None:
         if not count:
             raise EOFError
         view = view[count:]
+
+
+@contextlib.contextmanager
+def _closed_after(proxy: Any) -> Iterator[None]:
+    """Close a file that nibabel left open for its proxy, as it does for Philips' PAR and REC."""
+    try:
+        yield
+    finally:
+        close = getattr(getattr(proxy, "file_like", None), "close", None)
+        if close is not None:
+            close()
 
 
 def _read_proxy(opened: Opened, target: npt.NDArray[np.float32]) -> None:

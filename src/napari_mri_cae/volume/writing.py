@@ -187,4 +187,5 @@ def _written_beside(path: Path) -> Iterator[IO[bytes]]:
             f"{path} cannot be written ({error.strerror or error}): choose another folder."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
