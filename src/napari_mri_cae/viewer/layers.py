@@ -94,7 +94,7 @@ def volume_of(layer: Layer, dims: Dims | None = None) -> Volume | None:
         A single volume, never a series. For a layer of ours the very volume that was read. For any other
         three-dimensional image, or one with time in front, its array on the grid that the layer's transform
         describes, taken to be in I-P-L order. None for what is no such image: labels, colours, 2-D, more than
-        four dimensions, pyramids, complex numbers.
+        four dimensions, pyramids.
 
     Raises
     ------
@@ -102,8 +102,6 @@ def volume_of(layer: Layer, dims: Dims | None = None) -> Volume | None:
         If the layer's transform flips or turns it, so that its axes cannot be I, P and L as they are shown.
     """
     if not isinstance(layer, Image) or layer.rgb or layer.multiscale or layer.ndim not in (3, 4):
-        return None
-    if not (np.issubdtype(layer.dtype, np.number) or layer.dtype == bool) or np.iscomplexobj(layer.data):
         return None
     frame = frame_on_screen(layer, dims)
     volume = _own_metadata(layer).get("volume")

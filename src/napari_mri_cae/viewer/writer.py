@@ -53,6 +53,8 @@ def write_layers(path: str, layer_data: Sequence[LayerData]) -> list[str]:
     try:
         if len(layer_data) == 1:
             return [str(save_layer(layer_data[0], path))]
+        if _extension(Path(path)) is None:
+            _make_folder(Path(path))
         names = _distinct([_file_name(str(meta.get("name") or kind)) for _, meta, kind in layer_data])
         return [
             str(save_layer(layer, _path_for(Path(path), name)))
@@ -73,7 +75,7 @@ def save_layer(layer: Layer | LayerData, path: str | Path) -> Path:
         and affine. Any other image or label layer gets the affine its transform describes, its axes taken to
         be I-P-L.
     path : path
-        .nii.gz is added where there is no .nii or .nii.gz. The folder is made if need be.
+        .nii.gz is added where there is no .nii or .nii.gz.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def save_layer(layer: Layer | LayerData, path: str | Path) -> Path:
     name = str(meta.get("name") or kind)
     if kind not in ("image", "labels") or meta.get("rgb") or not hasattr(data, "ndim"):
         raise InputError(f"{name} cannot be written as NIfTI: choose an image or labels without colours.")
-    if data.ndim not in (3, 4) or np.iscomplexobj(data):
+    if data.ndim not in (3, 4):
         raise InputError(f"{name} is not a volume: choose a layer with three axes, or four with time first.")
     values, is_labels = np.asarray(data), kind == "labels"
     own = (meta.get("metadata") or {}).get(METADATA_KEY)
@@ -185,6 +187,13 @@ def _write_provenance(provenance: Provenance, role: Role, image: Path) -> None:
         sidecar.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{sidecar} cannot be written ({error.strerror}): choose another folder.") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {path} cannot be made ({error.strerror}): choose another.") from error
 
 
 def _path_for(path: Path, name: str) -> Path:
