@@ -1,6 +1,7 @@
 """The comparison: original -> corrupted -> reconstructed -> residual, slice by slice."""
 
 import copy
+import operator
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -73,7 +74,8 @@ class Comparison:
     plane : {"axial", "coronal", "sagittal"}
         The plane the slices are taken in.
     seed : int
-        Noise is a function of (seed, corruption, plane, slice), whatever the batch size or the device.
+        0 to 2**64 - 1. Noise is a function of (seed, corruption, plane, slice), whatever the batch size or
+        the device.
     device : str
         "auto", "cpu", "cuda:0", "mps" ...
     exact : bool
@@ -92,7 +94,7 @@ class Comparison:
     Raises
     ------
     InputError
-        If the volume is a series, if there is no such model, plane or device.
+        If the volume is a series, if there is no such model, plane, seed or device.
 
     Examples
     --------
@@ -115,7 +117,7 @@ class Comparison:
     ) -> None:
         if volume.is_series:
             raise InputError(
-                f"{volume.name} is a series of {volume.n_frames} volumes: "
+                f"{volume.name or 'The volume'} is a series of {volume.n_frames} volumes: "
                 "compare one of them, volume.frame(0) say."
             )
         self.volume = volume
@@ -126,7 +128,12 @@ class Comparison:
 
         self._changed = threading.Condition()
         self._settings = _Settings(
-            _as_model(model), tuple(corruptions), check_plane(plane), seed, device, exact
+            _as_model(model),
+            tuple(corruptions),
+            check_plane(plane),
+            _check_seed(seed),
+            _check_device(device),
+            exact,
         )
         self._cancelled = False
         self._changed_at = -np.inf
@@ -211,20 +218,16 @@ class Comparison:
         Raises
         ------
         InputError
-            If there is no such model, plane or device; then nothing has changed.
+            If there is no such model, plane, seed or device; then nothing has changed.
         """
         changes: dict[str, Any] = {
             "model": None if model is None else _as_model(model),
             "corruptions": None if corruptions is None else tuple(corruptions),
             "plane": None if plane is None else check_plane(plane),
-            "seed": seed,
-            "device": device,
+            "seed": None if seed is None else _check_seed(seed),
+            "device": None if device is None else _check_device(device),
             "exact": exact,
         }
-        if device is not None:
-            from napari_mri_cae.reconstruction import resolve_device
-
-            resolve_device(device)
         with self._changed:
             before = self._settings
             settings = replace(
@@ -385,3 +388,17 @@ def _as_model(model: "Model | str | None") -> "Model":
     from napari_mri_cae.models import load_model
 
     return load_model(model) if model is None or isinstance(model, str) else model
+
+
+def _check_seed(seed: int) -> int:
+    number = operator.index(seed)
+    if not 0 <= number < 2**64:
+        raise InputError(f"{number} is no seed: choose a whole number from 0 to 2**64 - 1.")
+    return number
+
+
+def _check_device(device: str) -> str:
+    from napari_mri_cae.reconstruction import resolve_device
+
+    resolve_device(device)
+    return device

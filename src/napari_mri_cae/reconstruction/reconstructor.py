@@ -1,6 +1,8 @@
 """Run a model on a device."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from napari_mri_cae.intensity import scale
@@ -45,7 +47,6 @@ class Reconstructor:
         # A copy, because the model is shared with whoever loaded it and must stay float32 on the CPU.
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         self._network = network.to(self.device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._autocast_type: torch.dtype = getattr(torch, self.device.precision)
 
     @property
     def batch_size(self) -> int:
@@ -63,11 +64,12 @@ class Reconstructor:
         ----------
         slices : torch.Tensor
             (N, 1, H, W) float32, on the volume's scale [0, 1], in the pose of the comparison; on any device.
+            Never changed.
 
         Returns
         -------
         torch.Tensor
-            (N, 1, H, W) float32 on this reconstructor's device and on the volume's scale.
+            (N, 1, H, W) float32 on this reconstructor's device and on the volume's scale; a new tensor.
         """
         import torch
 
@@ -76,10 +78,33 @@ class Reconstructor:
             slices = slices.to(self.device.torch_device, dtype=torch.float32)
             scaled, undo_scale = scale(slices, card.intensity)
             fitted, undo_size = fit_size(scaled, multiple_of=card.multiple_of, fixed_size=card.fixed_size)
-            with torch.autocast(
-                self.device.torch_device.type,
-                dtype=self._autocast_type,
-                enabled=self._autocast_type != torch.float32,
-            ):
-                output = self._network(fitted.contiguous(memory_format=torch.channels_last))
+            # A copy even where nothing was scaled or padded: a network may work in place on its input.
+            fitted = fitted.clone(memory_format=torch.channels_last)
+            with _arithmetic(self.device):
+                output = self._network(fitted)
             return undo_scale(undo_size(output.float())).contiguous()
+
+
+@contextmanager
+def _arithmetic(device: Device) -> Iterator[None]:
+    """Let convolutions compute in the device's precision."""
+    import torch
+
+    kind = device.torch_device.type
+    if device.precision != "float32":
+        with torch.autocast(kind, dtype=getattr(torch, device.precision)):
+            yield
+        return
+    with torch.autocast(kind, enabled=False), ExitStack() as stack:
+        if kind == "cuda":
+            # cuDNN rounds float32 to TF32, 10 bits, unless that is switched off.
+            cudnn = torch.backends.cudnn
+            stack.enter_context(
+                cudnn.flags(
+                    enabled=cudnn.enabled,
+                    benchmark=cudnn.benchmark,
+                    deterministic=cudnn.deterministic,
+                    allow_tf32=False,
+                )
+            )
+        yield

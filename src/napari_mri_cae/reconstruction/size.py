@@ -22,7 +22,7 @@ def fit_size(
         Height and width are padded to the next multiple of this. The padding repeats the edge, half of it
         on either side, and is cropped off afterwards.
     fixed_size : (int, int), optional
-        Resize bilinearly to this height and width instead, and back afterwards.
+        Resize bilinearly to this height and width first, and back at the end.
 
     Returns
     -------
@@ -33,18 +33,20 @@ def fit_size(
     """
     import torch.nn.functional as functional
 
-    height, width = slices.shape[-2:]
-    if fixed_size is not None and fixed_size != (height, width):
+    size = (int(slices.shape[-2]), int(slices.shape[-1]))
 
-        def resize(images: "Tensor", size: tuple[int, int]) -> "Tensor":
-            return functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
+    def resize(images: "Tensor", to: tuple[int, int]) -> "Tensor":
+        height, width = images.shape[-2:]
+        if (height, width) == to:
+            return images
+        return functional.interpolate(images, size=to, mode="bilinear", align_corners=False)
 
-        return resize(slices, fixed_size), lambda output: resize(output, (height, width))
-
+    resized = slices if fixed_size is None else resize(slices, fixed_size)
+    height, width = resized.shape[-2:]
     missing_rows, missing_columns = -height % multiple_of, -width % multiple_of
     if not missing_rows and not missing_columns:
-        return slices, lambda output: output
+        return resized, lambda output: resize(output, size)
     top, left = missing_rows // 2, missing_columns // 2
     padding = (left, missing_columns - left, top, missing_rows - top)
-    fitted = functional.pad(slices, padding, mode="replicate")
-    return fitted, lambda output: output[..., top : top + height, left : left + width]
+    fitted = functional.pad(resized, padding, mode="replicate")
+    return fitted, lambda output: resize(output[..., top : top + height, left : left + width], size)
