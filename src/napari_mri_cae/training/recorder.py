@@ -19,7 +19,6 @@ from napari_mri_cae.training.config import TrainingConfig
 from napari_mri_cae.training.data import Source
 from napari_mri_cae.training.module import ReconstructionModule
 
-
 Event = Mapping[str, Any]
 OnEvent = Callable[[Event], None]
 

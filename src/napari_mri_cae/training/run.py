@@ -23,7 +23,6 @@ from napari_mri_cae.training.data import (
 )
 from napari_mri_cae.training.recorder import OnEvent, Recorder
 
-
 _CONFIG: Final = "config.yaml"
 
 
