@@ -3,6 +3,7 @@
 The way with a real window is taken by `make demo`.
 """
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -116,6 +117,18 @@ def test_window_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     _script(monkeypatch, TELL.format('{"ready": True}') + "os._exit(3)")
     with pytest.raises(InputError, match="status 3"):
         window.open_window(settings, {})
+
+
+def test_terminating_it_ends_the_window_too(
+    cli: Callable, tmp_path: Path, volume_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "has_display", lambda: True)
+    told = tmp_path / "window"
+    code = f"open({str(told)!r}, 'w').write(str(os.getpid()))\nos.kill(os.getppid(), 15)\ntime.sleep(60)"
+    _script(monkeypatch, code)
+    assert cli("demo", volume_file).status == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
 
 
 def test_crash_falls_back(

@@ -30,9 +30,9 @@ def model() -> Model:
     return Model(network, card)
 
 
-def _done(comparison: Comparison) -> Comparison:
-    for _ in comparison.run():
-        pass
+def _with(comparison: Comparison, index: int) -> Comparison:
+    """Compute one slice, which the picture is then of."""
+    next(iter(comparison.run(first=index)))
     return comparison
 
 
@@ -50,7 +50,7 @@ def _panel(image: Image.Image, comparison: Comparison, number: int) -> np.ndarra
 )
 def test_proportions_are_true(model: Model, plane: Plane, millimetres: tuple[int, int]) -> None:
     data = np.random.default_rng(0).uniform(size=SHAPE)
-    comparison = _done(Comparison(Volume.from_array(data, AFFINE), model, plane=plane))
+    comparison = _with(Comparison(Volume.from_array(data, AFFINE), model, plane=plane), 2)
     height, width, _ = _panel(draw_panels(comparison), comparison, 0).shape
     assert height / width == pytest.approx(millimetres[0] / millimetres[1], rel=0.01)
     assert max(height, width) == 480
@@ -61,7 +61,7 @@ def test_upright_and_not_mirrored(model: Model, plane: Plane) -> None:
     """One corner each of the volume is bright: superior, anterior, right is the first of each axis."""
     data = np.zeros(SHAPE)
     data[:5, :10, :15] = 1
-    comparison = _done(Comparison(Volume.from_array(data, AFFINE), model, plane=plane))
+    comparison = _with(Comparison(Volume.from_array(data, AFFINE), model, plane=plane), 2)
     panel = _panel(draw_panels(comparison, 2), comparison, 0)[..., 0]
     height, width = panel.shape
     quarters = [[panel[y + 30, x + 50] for x in (0, width // 2)] for y in (0, height // 2)]
@@ -81,7 +81,7 @@ def test_colours_of_values(model: Model) -> None:
     data[:, :10] = 0.6
     data[0, 0, 0] = 1
     volume = Volume.from_array(data, AFFINE)
-    comparison = _done(Comparison(volume, model, [BlankOut(size=10, row=0, column=0)]))
+    comparison = _with(Comparison(volume, model, [BlankOut(size=10, row=0, column=0)]), 5)
     comparison.reconstructed[...] = comparison.original
     comparison.residual[:, :10] = 0.05
     comparison.residual[:, 10:] = -1
@@ -99,8 +99,7 @@ def test_colours_of_values(model: Model) -> None:
 
 
 def test_a_slice_that_is_not_done(model: Model) -> None:
-    comparison = Comparison(Volume.from_array(np.ones(SHAPE), AFFINE), model)
-    next(iter(comparison.run(first=4)))
+    comparison = _with(Comparison(Volume.from_array(np.ones(SHAPE), AFFINE), model), 4)
     assert draw_panels(comparison).size == draw_panels(comparison, 4).size
     with pytest.raises(ValueError, match="slice 3 is not done"):
         draw_panels(comparison, 3)
@@ -110,7 +109,7 @@ def test_a_slice_that_is_not_done(model: Model) -> None:
 
 def test_saved(model: Model, tmp_path: Path) -> None:
     volume = Volume.from_array(np.random.default_rng(0).uniform(size=SHAPE), AFFINE, name="sub-é · 01")
-    comparison = _done(Comparison(volume, model, [GaussianNoise(sigma=0.1)]))
+    comparison = _with(Comparison(volume, model, [GaussianNoise(sigma=0.1)]), 3)
     path = save_picture(comparison, tmp_path / "panels.png", 3)
     with Image.open(path) as image:
         assert image.format == "PNG"
@@ -121,7 +120,7 @@ def test_saved(model: Model, tmp_path: Path) -> None:
 
 def test_a_single_slice_seen_from_the_side(model: Model) -> None:
     volume = Volume.from_array(np.random.default_rng(0).uniform(size=(1, 60, 50)), AFFINE)
-    comparison = _done(Comparison(volume, model, plane="coronal"))
+    comparison = _with(Comparison(volume, model, plane="coronal"), 30)
     assert draw_panels(comparison).width > 480
 
 

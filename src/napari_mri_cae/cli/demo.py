@@ -8,7 +8,10 @@ where there is none, without a window.
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,12 +72,27 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _in_window(settings: dict[str, Any], *, display: bool) -> dict[str, Any] | None:
-    if display:
-        return open_window(settings, dict(os.environ))
-    with virtual_display() as environment:
-        if environment is None:
-            raise WindowFailed("there is no display and no Xvfb.")
-        return open_window(settings, environment)
+    with _terminable():
+        if display:
+            return open_window(settings, dict(os.environ))
+        with virtual_display() as environment:
+            if environment is None:
+                raise WindowFailed("there is no display and no Xvfb.")
+            return open_window(settings, environment)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a request to terminate end the processes that were started, too."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _without_window(settings: dict[str, Any], picture: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _HEADING: Final = 56
 _CAPTION: Final = 58
 _BAR: Final = 14
 _BAR_ROOM: Final = 76
+_LEAST_ROOM: Final = 260
 _LINE: Final = 22
 
 _BACKGROUND: Final = (20, 22, 26)
@@ -92,8 +93,10 @@ def draw_panels(
 
     panels = _panels(comparison, index, residual_range)
     width, height = _panel_size(comparison)
-    column, row = width + _GAP, height + _CAPTION
-    total_width = 2 * _MARGIN + column + width + _BAR_ROOM
+    # A narrow slice leaves room for what is written above it.
+    room = max(width, _LEAST_ROOM)
+    column, row = room + _GAP, height + _CAPTION
+    total_width = 2 * _MARGIN + column + room + _BAR_ROOM
     heading, footer = _heading(comparison, index), _footer(comparison, total_width)
     top = _MARGIN + _HEADING
     footer_top = top + 2 * row + _GAP + _LINE
