@@ -56,7 +56,9 @@ def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
     plane = x * y * raw.dtype.itemsize
     planes = _planes_at_a_time(target)
     buffer = bytearray(planes * plane)
-    intensities = np.empty((x, y, planes), np.float32, order="F")
+    # A cache line between planes: at a distance of a power of two they would push each other out of the cache.
+    padded = np.empty((planes, x * y + 16), np.float32)
+    intensities = padded[:, : x * y].reshape(planes, y, x, copy=False).transpose(2, 1, 0)
     with _stream(raw) as stream:
         _skip(stream, raw.offset)
         for frame in range(frames):
@@ -76,11 +78,11 @@ def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
 def _planes_at_a_time(target: npt.NDArray[np.float32]) -> int:
     x, y, z, frames = target.shape
     least, most = _SLAB_VOXELS
-    planes: int = min(most, max(least, x * y * z * frames // 32)) // (x * y)
+    planes = min(most, max(least, x * y * z * frames // 32)) // (x * y)
     if abs(target.strides[2]) == target.itemsize:
         # The slowest axis becomes the fastest: fewer planes would write fractions of a cache line.
         planes = max(planes, 16)
-    return min(z, max(1, planes))
+    return int(max(1, min(z, planes)))
 
 
 def _apply_slope(stored: npt.NDArray[Any], raw: Raw, intensities: npt.NDArray[np.float32]) -> None:

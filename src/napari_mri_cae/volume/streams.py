@@ -4,7 +4,7 @@ import zlib
 from typing import BinaryIO, Final, Protocol
 
 _CHUNK: Final = 1 << 16
-_PIECE: Final = 1 << 20
+_PIECE: Final = 1 << 18
 # How far behind the last voxel the checksum is looked for.
 _REST: Final = 1 << 26
 
