@@ -56,7 +56,7 @@ def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
     plane = x * y * raw.dtype.itemsize
     planes = _planes_at_a_time(target)
     buffer = bytearray(planes * plane)
-    # A cache line between planes: at a distance of a power of two they would push each other out of the cache.
+    # A cache line between planes: a power of two apart, they would push each other out of the cache.
     padded = np.empty((planes, x * y + 16), np.float32)
     intensities = padded[:, : x * y].reshape(planes, y, x, copy=False).transpose(2, 1, 0)
     with _stream(raw) as stream:
