@@ -5,7 +5,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cache
 from typing import Any
 
@@ -110,10 +110,18 @@ def gate() -> Iterator[Gate]:
     gate.go.set()
 
 
-@pytest.fixture
-def in_thread() -> Iterator[Callable[..., Future[Any]]]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor.submit
+def in_thread(function: Callable[[], Any]) -> Future[Any]:
+    """Call in another thread, which keeps nobody from ending should it hang."""
+    future: Future[Any] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
 
 
 def slice_of(array: np.ndarray, plane: str, index: int) -> np.ndarray:
@@ -357,9 +365,7 @@ def test_cancelling_between_batches(volume: Volume) -> None:
     assert_same(finish(comparison), finish(Comparison(volume, HALF, CHAIN)))
 
 
-def test_cancelling_during_a_batch(
-    volume: Volume, gate: Gate, in_thread: Callable[..., Future[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancelling_during_a_batch(volume: Volume, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reconstructor, "batch_size", property(lambda _: 4))
     comparison = Comparison(volume, model_of(gate), CHAIN)
     work = in_thread(lambda: order_of(comparison.run(first=2)))
@@ -375,9 +381,7 @@ def test_cancelling_during_a_batch(
     assert_same(comparison, finish(Comparison(volume, HALF, CHAIN)))
 
 
-def test_after_a_change_the_slices_out_of_focus_wait(
-    volume: Volume, in_thread: Callable[..., Future[Any]]
-) -> None:
+def test_after_a_change_the_slices_out_of_focus_wait(volume: Volume) -> None:
     comparison = Comparison(volume, HALF, [NOISE])
     comparison.change(seed=1)
     finished: queue.Queue[tuple[int, ...]] = queue.Queue()
@@ -446,9 +450,7 @@ def test_a_change_between_batches_drops_what_is_stale(change: dict[str, Any], vo
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_a_change_during_a_batch_drops_that_batch(
-    change: dict[str, Any], volume: Volume, gate: Gate, in_thread: Callable[..., Future[Any]]
-) -> None:
+def test_a_change_during_a_batch_drops_that_batch(change: dict[str, Any], volume: Volume, gate: Gate) -> None:
     model = model_of(gate)
     comparison = Comparison(volume, model, [NOISE])
     work = in_thread(lambda: list(comparison.run(first=4)))
