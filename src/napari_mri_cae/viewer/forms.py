@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
 
-from magicgui.widgets import CheckBox, Container, FloatSlider, Slider, SpinBox
+from magicgui.widgets import CheckBox, Container, FloatSlider, LineEdit, Slider
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -42,6 +42,9 @@ class SettingsForm(Generic[Settings]):
         self._widgets = {name: _widget(name, model.model_fields[name]) for name in names}
         self.container = Container(widgets=list(self._widgets.values()), labels=True)
         self.container.margins = (0, 0, 0, 0)
+        # A narrow dock squeezes the sliders, not what stands beside them.
+        for widget in self._widgets.values():
+            widget.native.setMinimumWidth(60)
         self.settings = initial or model()
         self._on_change = on_change
         for widget in self._widgets.values():
@@ -100,11 +103,9 @@ def _widget(name: str, field: FieldInfo) -> Any:
     if kinds == {int} and high is not None:
         return Slider(min=low, max=extra.get("slider_maximum", high), **common)
     if kinds == {int, NoneType}:
-        # One step below the lowest value stands for "left open" and is shown in words.
-        step = extra.get("step", 1)
-        spin_box = SpinBox(min=low - step, max=high if high is not None else 4096, step=step, **common)
-        spin_box.native.setSpecialValueText(str(extra.get("open_text", "auto")))
-        return spin_box
+        line = LineEdit(**common)
+        line.native.setPlaceholderText(str(extra.get("open_text", "auto")))
+        return line
     raise TypeError(f"no widget for the field {name}: {field.annotation}")
 
 
@@ -112,17 +113,14 @@ def _bound(field: FieldInfo, name: str, default: Any) -> Any:
     return next((getattr(item, name) for item in field.metadata if hasattr(item, name)), default)
 
 
-def _is_open(widget: Any) -> bool:
-    return isinstance(widget, SpinBox) and bool(widget.native.specialValueText())
-
-
 def _value(widget: Any) -> Any:
-    return None if _is_open(widget) and widget.value == widget.min else widget.value
+    # An empty line leaves the number open; the model turns digits into a number.
+    return (widget.value or None) if isinstance(widget, LineEdit) else widget.value
 
 
 def _set_value(widget: Any, value: Any) -> None:
-    if value is None:
-        widget.value = widget.min
+    if isinstance(widget, LineEdit):
+        widget.value = "" if value is None else str(value)
         return
     if isinstance(widget, (FloatSlider, Slider)) and value > widget.max:
         widget.max = value

@@ -21,6 +21,7 @@ from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.source_box import SourceBox
 from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
 from napari_mri_cae.viewer.compare.view_box import ViewBox
+from napari_mri_cae.viewer.default_reader import DefaultReaderOffer
 from napari_mri_cae.viewer.notifications import report
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class CompareDock(QWidget):
     def __init__(self, viewer: "napari.viewer.Viewer", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._started = False
-        self.state = CompareState()
+        self.state = CompareState.preferred()
         self.session = ComparisonSession(viewer, self.state)
         self.setAcceptDrops(True)
         self.setMinimumWidth(280)
@@ -58,9 +59,10 @@ class CompareDock(QWidget):
         self.corruption_box = CorruptionBox(self.state)
         self.metrics_box = MetricsBox(self.session)
         self.progress_row = ProgressRow(self.session, self.state)
-        self.view_box = ViewBox(self.state)
+        self.view_box = ViewBox(self.session, self.state)
         self.model_box = ModelBox(self.session, self.state)
         self.save_box = SaveBox(self.session)
+        self.offer = DefaultReaderOffer()
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setVisible(False)
@@ -72,6 +74,7 @@ class CompareDock(QWidget):
         layout.setSpacing(6)
         layout.addWidget(self.source_box)
         layout.addWidget(self.message)
+        layout.addWidget(self.offer)
         for title, boxes in (
             ("Metrics", (self.metrics_box, self.progress_row)),
             ("Corruptions", (self.corruption_box,)),

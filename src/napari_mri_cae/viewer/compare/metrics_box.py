@@ -29,7 +29,7 @@ class MetricsBox(QWidget):
         self._session = session
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
+        grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(3)
         self.slice_title, self.volume_title = QLabel(), QLabel()
         for column, title in ((1, self.slice_title), (3, self.volume_title)):
@@ -38,7 +38,7 @@ class MetricsBox(QWidget):
         self.cells: dict[tuple[str, str, str], QLabel] = {}
         for column in range(1, 5):
             grid.setColumnStretch(column, 1)
-            head = QLabel(("corrupted", "reconstr.")[(column - 1) % 2])
+            head = QLabel(("corr.", "recon.")[(column - 1) % 2])
             head.setToolTip(("Corrupted", "Reconstructed")[(column - 1) % 2] + " against the original")
             head.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(head, 1, column)

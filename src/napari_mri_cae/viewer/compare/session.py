@@ -18,7 +18,15 @@ from napari_mri_cae.viewer.compare.fill import Fill
 from napari_mri_cae.viewer.compare.numbers import format_metric
 from napari_mri_cae.viewer.compare.panels import ROLES, Panels
 from napari_mri_cae.viewer.compare.state import CompareState
-from napari_mri_cae.viewer.layers import Role, role_of, spatial_attributes, volume_layer, volume_of
+from napari_mri_cae.viewer.layers import (
+    Role,
+    frame_on_screen,
+    orientation_is_known,
+    role_of,
+    spatial_attributes,
+    volume_layer,
+    volume_of,
+)
 from napari_mri_cae.viewer.orientation import PlaneView
 from napari_mri_cae.viewer.writer import save_comparison
 from napari_mri_cae.volume import Volume
@@ -106,13 +114,9 @@ class ComparisonSession:
         """Compare the volume that a layer shows; of a series, the one on screen."""
         if layer is self.source and self.comparison is not None:
             return
-        volume = volume_of(layer, self.viewer.dims)
-        if volume is None:
-            self.failed.emit(
-                InputError(f"{layer.name} is no volume: choose a three-dimensional image layer.")
-            )
-            return
-        self._prepare(volume, layer)
+        volume = self._volume_of(layer)
+        if volume is not None:
+            self._prepare(volume, layer)
 
     def close(self) -> None:
         """End the comparison and give the viewer back as it was."""
@@ -198,6 +202,18 @@ class ComparisonSession:
             self._own_change = False
         self.open_layer(layer)
 
+    def _volume_of(self, layer: Layer) -> Volume | None:
+        """Return the volume that a layer shows, or None after having said why there is none."""
+        try:
+            volume = volume_of(layer, self.viewer.dims)
+        except InputError as error:
+            self.failed.emit(error)
+            return None
+        if volume is None:
+            sentence = f"{layer.name} is no volume: choose a three-dimensional image layer."
+            self.failed.emit(InputError(sentence))
+        return volume
+
     def _prepare(self, volume: Volume, layer: Layer) -> None:
         """Normalise the volume and load the model in the background, then show the comparison."""
         state = self.state
@@ -232,10 +248,11 @@ class ComparisonSession:
         try:
             self.view.plane = comparison.plane
             self.view.convention = self.state.convention
+            self.view.orientation_known = orientation_is_known(layer)
             self.view.apply()
             if is_other_grid:
                 self._go_to_middle(comparison)
-                self.viewer.reset_view()
+                self.viewer.fit_to_view()
         finally:
             self._own_change = False
         self.fill = Fill(comparison)
@@ -317,7 +334,7 @@ class ComparisonSession:
         try:
             self.view.plane = plane
             self.view.apply()
-            self.viewer.reset_view()
+            self.viewer.fit_to_view()
         finally:
             self._own_change = False
         self._change(plane=plane)
@@ -360,14 +377,14 @@ class ComparisonSession:
             return
         source = self.source
         if source in self.viewer.layers and self._frame_on_screen(source) != self._frame:
-            volume = volume_of(source, self.viewer.dims)
+            volume = self._volume_of(source)
             if volume is not None:
                 self._prepare(volume, source)
         self._follow_slice()
 
     def _frame_on_screen(self, layer: Layer) -> int:
         """Return which volume of a series the viewer shows; 0 of a single volume."""
-        return self.viewer.dims.current_step[0] if layer.ndim == 4 else 0
+        return frame_on_screen(layer, self.viewer.dims) if isinstance(layer, Image) else 0
 
     def _follow_slice(self) -> None:
         comparison, index = self.comparison, self.current_slice()

@@ -16,6 +16,7 @@ from napari_mri_cae.corruptions import (
 )
 from napari_mri_cae.planes import Plane
 from napari_mri_cae.viewer.orientation import Convention
+from napari_mri_cae.viewer.preferences import compare_preferences
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,12 @@ class CompareState:
     def corruptions(self) -> tuple[Corruption, ...]:
         """The corruptions that are switched on, in order."""
         return tuple(item.corruption for item in self.chain if item.enabled)
+
+    @classmethod
+    def preferred(cls) -> "CompareState":
+        """Return the settings that napari's preferences ask for."""
+        chosen = compare_preferences()
+        return cls(plane=chosen.plane, convention=chosen.convention, device=chosen.device)
 
     def replace_corruption(self, position: int, item: ChainItem) -> None:
         """Put another item at a position of the chain."""

@@ -7,6 +7,8 @@ from qtpy.QtWidgets import QButtonGroup, QComboBox, QFormLayout, QHBoxLayout, QL
 from superqt import QLabeledDoubleSlider
 
 from napari_mri_cae.planes import PLANES, Plane
+from napari_mri_cae.viewer.compare.numbers import NOTHING
+from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
 from napari_mri_cae.viewer.orientation import Convention
 
@@ -21,11 +23,15 @@ class ViewBox(QWidget):
 
     Parameters
     ----------
+    session : ComparisonSession
     state : CompareState
     """
 
-    def __init__(self, state: CompareState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: ComparisonSession, state: CompareState, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._session = session
         self._state = state
         self.planes: dict[Plane, QPushButton] = {}
         group = QButtonGroup(self)
@@ -42,11 +48,15 @@ class ViewBox(QWidget):
 
         self.convention = QComboBox()
         for convention, meaning in _CONVENTIONS.items():
-            self.convention.addItem(f"{convention.capitalize()}: {meaning}", convention)
+            self.convention.addItem(convention.capitalize(), convention)
             self.convention.setItemData(self.convention.count() - 1, meaning, Qt.ItemDataRole.ToolTipRole)
         self.convention.setToolTip("Which side is shown on the left. The view is flipped, never the data.")
         self.convention.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.convention.activated.connect(self._on_convention)
+
+        self.shown = QLabel()
+        self.shown.setWordWrap(True)
+        self.shown.setToolTip("What is on screen now")
 
         self.residual_range = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.residual_range.setRange(0.01, 1.0)
@@ -62,18 +72,24 @@ class ViewBox(QWidget):
         form.setVerticalSpacing(4)
         form.addRow(row)
         form.addRow("Sides", self.convention)
+        form.addRow("Shown", self.shown)
         label = QLabel("Residual ±")
         label.setToolTip(self.residual_range.toolTip())
         form.addRow(label, self.residual_range)
 
         for signal in (state.events.plane, state.events.convention, state.events.residual_range):
             signal.connect(self._show)
+        session.view.changed.connect(self._show)
+        session.opened.connect(self._show)
+        session.closed.connect(self._show)
         self._show()
 
     def _on_convention(self, position: int) -> None:
         self._state.convention = self.convention.itemData(position)
 
     def _show(self, *_: Any) -> None:
+        is_open = self._session.comparison is not None
+        self.shown.setText(self._session.view.sentence if is_open else NOTHING)
         self.planes[self._state.plane].setChecked(True)
         self.convention.setCurrentIndex(self.convention.findData(self._state.convention))
         if self.residual_range.value() != self._state.residual_range:
