@@ -32,7 +32,7 @@ from napari_mri_cae.corruptions import (
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.planes import PLANES, Plane
-from napari_mri_cae.reconstruction import Reconstructor, resolve_device
+from napari_mri_cae.reconstruction import Reconstructor, devices, resolve_device
 from napari_mri_cae.volume import Volume
 
 SHAPE = (13, 22, 19)
@@ -470,6 +470,24 @@ def test_a_change_during_a_batch_drops_that_batch(change: dict[str, Any], volume
     assert gate.calls == (1 if "model" in change else 1 + fresh.n_slices)
 
 
+def test_the_arithmetic_follows_the_settings(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    class TellAutocast(torch.nn.Module):
+        """1 where it runs in a reduced precision, 0 where in float32."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, torch.is_autocast_enabled("cpu"))
+
+    monkeypatch.setattr(devices, "_fastest_precision", lambda _: "bfloat16")
+    comparison = finish(Comparison(volume, model_of(TellAutocast()), device="cpu"))
+    assert (comparison.reconstructed == 1).all()
+    assert comparison.device_description.endswith("bfloat16")
+    comparison.change(exact=True)
+    assert (finish(comparison).reconstructed == 0).all()
+    assert comparison.device_description.endswith("float32")
+    comparison.change(exact=False)
+    assert (finish(comparison).reconstructed == 1).all()
+
+
 def test_the_same_settings_are_no_change(volume: Volume) -> None:
     comparison = Comparison(volume, HALF, [NOISE], seed=2)
     finish(comparison)
@@ -585,7 +603,9 @@ def test_a_snapshot_stays_as_it_is(volume: Volume) -> None:
     snapshot = comparison.snapshot()
     before = {name: getattr(snapshot, name).copy() for name in ("corrupted", "reconstructed", "residual")}
     summary = snapshot.summary()
-    comparison.change(corruptions=CHAIN, seed=7, plane="coronal")
+    comparison.change(corruptions=CHAIN)
+    finish(comparison)
+    comparison.change(seed=7, plane="coronal")
     finish(comparison)
     assert list(np.flatnonzero(snapshot.done)) == [3, 4, 5]
     assert (snapshot.seed, snapshot.plane, snapshot.corruptions) == (0, "axial", (NOISE,))
