@@ -3,7 +3,16 @@
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_mri_cae.corruptions import BlankOut, Corruption
 from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
@@ -109,10 +118,11 @@ class CorruptionRow(QFrame):
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(0)
         layout.addLayout(head)
-        self.place: QToolButton | None = None
+        self.place: QPushButton | None = None
         layout.addWidget(self.form.container.native)
         if isinstance(corruption, BlankOut):
-            self.place = _tool("Place on the image", "Drag a square on any panel to blank it out", None)
+            self.place = QPushButton("Place on the image")
+            self.place.setToolTip("Drag a square on any panel to blank it out; click again to pan and zoom")
             self.place.setCheckable(True)
             layout.addWidget(self.place, alignment=Qt.AlignmentFlag.AlignRight)
         self._show_options(False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-_WIDTH = 340
+_WIDTH = 380
 
 
 class CompareDock(QWidget):
@@ -53,7 +53,7 @@ class CompareDock(QWidget):
         self.state = CompareState.preferred()
         self.session = ComparisonSession(viewer, self.state)
         self.setAcceptDrops(True)
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(350)
 
         self.source_box = SourceBox(self.session)
         self.corruption_box = CorruptionBox(self.state)

@@ -29,7 +29,7 @@ class MetricsBox(QWidget):
         self._session = session
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
+        grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(3)
         self.slice_title, self.volume_title = QLabel(), QLabel()
         for column, title in ((1, self.slice_title), (3, self.volume_title)):
@@ -70,8 +70,7 @@ class MetricsBox(QWidget):
                 cell.setText(NOTHING)
             return
         summary = comparison.summary()
-        done, total = int(summary["n_slices_done"]), int(summary["n_slices"])
-        self.volume_title.setText("Volume" if done == total else f"Volume ({done} of {total})")
+        self.volume_title.setText("Volume" if comparison.is_complete else "Volume so far")
         for (scope, metric, image), cell in self.cells.items():
             column = f"{metric}_{image}"
             if scope == "volume":

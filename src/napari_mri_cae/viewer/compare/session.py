@@ -439,12 +439,11 @@ class ComparisonSession:
         if comparison is not None and index is not None:
             row = comparison.metrics[index]
             if comparison.done[index]:
-                text = (
-                    f"slice {index}\nPSNR {format_metric('psnr', row['psnr_corrupted'])}"
-                    f" → {format_metric('psnr', row['psnr_reconstructed'])} dB"
-                )
+                before, after = row["psnr_corrupted"], row["psnr_reconstructed"]
+                numbers = f"{format_metric('psnr', before)} → {format_metric('psnr', after)} dB"
             else:
-                text = f"slice {index}\nPSNR ..."
+                numbers = "..."
+            text = f"PSNR, slice {index}\n{numbers}"
         overlays = self.viewer.canvas.overlays
         if _NUMBERS not in overlays:
             overlays[_NUMBERS] = TextOverlay(text=text, position="bottom_right", visible=True)
