@@ -136,7 +136,7 @@ class Comparison:
             exact,
         )
         self._cancelled = False
-        self._changed_at = -np.inf
+        self._focus_done_at = -np.inf
         self._reconstructor: Reconstructor | None = None
         self._start_plane()
 
@@ -241,7 +241,6 @@ class Comparison:
             else:
                 self.done[:] = False
                 tables.clear(self.metrics)
-            self._changed_at = time.monotonic()
             self._changed.notify_all()
         return True
 
@@ -255,7 +254,7 @@ class Comparison:
         first : int, optional
             The slice to begin with; sets `focus`.
         background_delay : float
-            How long, in seconds after the last change of settings, to leave the slices out of focus alone.
+            How long, in seconds after the slice in focus has last been computed, to leave the others alone.
             While a slider moves, only the slice under the user's eyes is worth computing.
         only_focus : bool
             Compute the slice in focus and stop there.
@@ -337,7 +336,7 @@ class Comparison:
             focus_is_done = self.done[self._focus]
             if focus_is_done and only_focus:
                 return None
-            quiet_in = self._changed_at + background_delay - time.monotonic()
+            quiet_in = self._focus_done_at + background_delay - time.monotonic()
             if focus_is_done and background_delay and quiet_in > 0:
                 self._changed.wait(quiet_in)
                 return self._settings, ()
@@ -381,6 +380,8 @@ class Comparison:
                 for metric in tables.METRICS:
                     self.metrics[f"{metric}_{image}"][rows] = getattr(values, metric).cpu().numpy()
             self.done[rows] = True
+            if self._focus in indices:
+                self._focus_done_at = time.monotonic()
             return FinishedSlices(indices, self.metrics[rows])
 
 

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
+
+_INTERVAL_MS = 250
 
 
 class ProgressRow(QWidget):
@@ -33,12 +36,22 @@ class ProgressRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.bar, stretch=1)
         row.addWidget(self.button)
-        for signal in (session.progressed, session.opened, session.closed, state.events.fill):
+        # A progress bar paints itself at once, and the window with it: too slow for every slice.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_INTERVAL_MS)
+        self._soon.timeout.connect(self._show)
+        session.progressed.connect(self._show_soon)
+        for signal in (session.opened, session.closed, state.events.fill):
             signal.connect(self._show)
         self._show()
 
     def _toggle(self) -> None:
         self._state.fill = not self._state.fill
+
+    def _show_soon(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _show(self, *_: Any) -> None:
         comparison = self._session.comparison

@@ -93,6 +93,7 @@ class ComparisonSession:
         self._latest_job = 0
         self._running_jobs = 0
         self._frame = 0
+        self._told: int | None = None
         self._waiting_save: tuple[Path, Role | None] | None = None
         self._own_change = False
         self._connect()
@@ -393,8 +394,10 @@ class ComparisonSession:
         if index is not None:
             comparison.focus = index
         self.fill.ensure_running()
-        self._tell_numbers()
-        self.measured.emit()
+        if index is None or index != self._told or comparison.done[index]:
+            self._tell_numbers()
+            self.measured.emit()
+        # Otherwise the last numbers stay until, in a moment, the new ones are there.
         self.progressed.emit()
 
     def _on_inserted(self, event: Any) -> None:
@@ -435,6 +438,7 @@ class ComparisonSession:
     def _tell_numbers(self) -> None:
         """Write the current slice's PSNR on the canvas."""
         comparison, index = self.comparison, self.current_slice()
+        self._told = index
         text = ""
         if comparison is not None and index is not None:
             row = comparison.metrics[index]
