@@ -8,8 +8,23 @@ from napari_mri_cae.models.architectures import ARCHITECTURES, build, count_para
 from napari_mri_cae.models.architectures.keras_layers import BatchNorm, Conv, UpConv
 
 
-def test_residual_unet_has_the_published_number_of_parameters():
-    assert count_parameters(build("uoc2021-residual-unet")) == 483_649
+# All, and the trainable ones where they were published: the rest are batch-norm statistics.
+@pytest.mark.parametrize(
+    ("name", "parameters", "total", "trainable"),
+    [
+        ("datacamp2018", {}, 427_713, 426_433),
+        ("devto-denoiser", {}, 872_709, 871_427),
+        ("uoc2021-shallow-residual", {"block": "full-pre"}, 460_609, None),
+        ("uoc2021-shallow-residual", {"block": "original"}, 460_993, None),
+        ("uoc2021-skip-connection", {}, 191_041, None),
+        ("uoc2021-residual-unet", {}, 483_649, None),
+        ("uoc2021-myronenko", {}, 991_041, None),
+    ],
+)
+def test_published_architectures_have_the_published_number_of_parameters(name, parameters, total, trainable):
+    network = build(name, **parameters)
+    assert count_parameters(network) == total
+    assert trainable is None or sum(weights.numel() for weights in network.parameters()) == trainable
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -58,6 +73,15 @@ def test_layers_start_as_keras_layers_do():
         assert not layer.bias.any()
         assert 0.9 * limit < layer.weight.abs().max() <= limit
     assert (norm.eps, norm.momentum) == (1e-3, 0.01)
+
+
+def test_devto_denoiser_starts_orthogonal():
+    for layer in build("devto-denoiser").modules():
+        if isinstance(layer, Conv | UpConv):
+            # Keras flattens kernels to (rows x columns x first, last channels); this is the transpose.
+            matrix = layer.weight.detach().flatten(1)
+            square = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+            assert torch.allclose(square, torch.eye(len(square)), atol=1e-5)
 
 
 def test_an_unknown_architecture_is_named_with_the_known_ones():

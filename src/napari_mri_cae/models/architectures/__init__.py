@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 # name: (module, class). Looked up on use, so that the names are known without torch.
 _ARCHITECTURES: Final = {
     "skip-unet": ("skip_unet", "SkipUNet"),
+    "datacamp2018": ("datacamp2018", "DataCamp2018"),
+    "devto-denoiser": ("devto_denoiser", "DevtoDenoiser"),
+    "uoc2021-shallow-residual": ("uoc2021_shallow_residual", "ShallowResidual"),
+    "uoc2021-skip-connection": ("uoc2021_skip_connection", "SkipConnection"),
     "uoc2021-residual-unet": ("uoc2021_residual_unet", "ResidualUNet"),
+    "uoc2021-myronenko": ("uoc2021_myronenko", "Myronenko"),
 }
 ARCHITECTURES: Final[tuple[str, ...]] = tuple(_ARCHITECTURES)
 

@@ -3,34 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from napari_mri_cae.models.architectures.keras_layers import BatchNorm, Conv, UpConv
-
-
-class PreActivationBlock(nn.Module):
-    """Full pre-activation residual block (He et al. 2016): BN, ReLU, conv, BN, ReLU, conv, plus the input.
-
-    With a stride, the input goes through a 1x1 convolution of that stride.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            BatchNorm(channels_in),
-            nn.ReLU(),
-            Conv(channels_in, channels_out, stride=stride),
-            BatchNorm(channels_out),
-            nn.ReLU(),
-            Conv(channels_out, channels_out),
-        )
-        self.shortcut = nn.Identity() if stride == 1 else Conv(channels_in, channels_out, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        total: Tensor = self.body(x) + self.shortcut(x)
-        return total
-
-
-def _up(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(UpConv(channels_in, channels_out), BatchNorm(channels_out), nn.ReLU())
+from napari_mri_cae.models.architectures.keras_layers import Conv
+from napari_mri_cae.models.architectures.uoc2021_blocks import PreActivationBlock, up
 
 
 class ResidualUNet(nn.Module):
@@ -45,14 +19,16 @@ class ResidualUNet(nn.Module):
     the healthy brain", Universitat Oberta de Catalunya, 2021.
     """
 
+    multiple_of = 8
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder1 = Conv(1, 32, stride=2)
         self.encoder2 = nn.Sequential(PreActivationBlock(32, 64, 2), PreActivationBlock(64, 64, 1))
         self.encoder3 = PreActivationBlock(64, 128, 2)
-        self.decoder3 = _up(128, 64)
-        self.decoder2 = _up(64 + 64, 32)
-        self.decoder1 = _up(32 + 32, 16)
+        self.decoder3 = up(128, 64)
+        self.decoder2 = up(64 + 64, 32)
+        self.decoder1 = up(32 + 32, 16)
         self.output = Conv(16, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
