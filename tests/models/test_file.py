@@ -2,6 +2,7 @@ import json
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, Measurement, read_card, read_model, save_model
 from napari_mri_cae.models.card import FORMAT_VERSION
 
+DATA = Path(__file__).parent.parent / "data"
 _RUN = """
 import sys, numpy, torch
 from napari_mri_cae.models import read_model
@@ -47,6 +49,20 @@ def test_a_saved_model_gives_the_same_bits_in_a_fresh_process(model, tmp_path):
         expected = model.network(torch.from_numpy(slices)).numpy()
     subprocess.run([sys.executable, "-c", _RUN, path, tmp_path / "in.npy", tmp_path / "out.npy"], check=True)
     assert np.array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+def test_a_file_of_version_1_opens_for_ever():
+    # Made once, by tests/data/make_model_v1.py. It must go on giving these very bits.
+    model = read_model(DATA / "model-v1.safetensors")
+    expected = np.load(DATA / "model-v1.npz")
+    with torch.inference_mode():
+        outputs = model.network(torch.from_numpy(expected["slices"])).numpy()
+    assert np.array_equal(outputs, expected["outputs"])
+    assert (model.card.format_version, model.card.name) == (1, "version-1")
+    assert (model.card.plane, model.card.intensity) == ("sagittal", "slice-min-max")
+    assert (model.card.multiple_of, model.card.fixed_size) == (2, (12, 10))
+    assert model.card.training.data[0].training_subjects == ("02", "03")
+    assert model.card.metrics[0].psnr_reconstructed == 35.25
 
 
 def test_a_read_model_is_ready_to_use(model, tmp_path):
