@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from napari_mri_cae.comparison import Comparison, FinishedSlices
 from napari_mri_cae.comparison.corrupt_volume import corrupt_volume
 from napari_mri_cae.comparison.order import next_slices
-from napari_mri_cae.comparison.table import COLUMNS
+from napari_mri_cae.comparison.table import columns
 from napari_mri_cae.corruptions import (
     BlankOut,
     Corruption,
@@ -155,7 +155,7 @@ def assert_same(comparison: Comparison, other: Comparison) -> None:
                     slice_of(ours, comparison.plane, index), slice_of(theirs, other.plane, index), name
                 )
         else:
-            assert all(math.isnan(row[column]) for column in COLUMNS)
+            assert all(math.isnan(row[column]) for column in columns())
 
 
 # ---- numbers
@@ -222,7 +222,7 @@ def test_the_batch_size_makes_no_difference(
     np.testing.assert_array_equal(many.corrupted, one.corrupted)
     np.testing.assert_allclose(many.reconstructed, one.reconstructed, atol=1e-6)
     np.testing.assert_array_equal(many.residual, many.original - many.reconstructed)
-    for column in COLUMNS:
+    for column in columns():
         np.testing.assert_allclose(many.metrics[column], one.metrics[column], atol=1e-5)
 
 
@@ -253,7 +253,7 @@ def test_small_and_odd_volumes(shape: tuple[int, int, int], plane: Plane) -> Non
         assert array.shape == shape
         assert np.isfinite(array).all()
     np.testing.assert_array_equal(comparison.residual, comparison.original - comparison.reconstructed)
-    for column in COLUMNS:
+    for column in columns():
         assert np.isfinite(comparison.metrics[column]).all()
     assert (comparison.metrics["ssim_reconstructed"] <= 1 + 1e-6).all()
 
@@ -406,8 +406,6 @@ def test_after_a_change_the_slices_out_of_focus_wait(volume: Volume) -> None:
 
 def test_the_slices_out_of_focus_follow_when_it_is_quiet(volume: Volume) -> None:
     comparison = Comparison(volume, HALF, [NOISE])
-    # Nothing has changed: nothing to wait for.
-    assert len(order_of(comparison.run(background_delay=1e6))) == SHAPE[0]
     comparison.change(seed=1)
     assert order_of(comparison.run(first=0, background_delay=0.01)) == list(range(SHAPE[0]))
     assert_same(comparison, finish(Comparison(volume, HALF, [NOISE], seed=1)))
@@ -648,3 +646,33 @@ def test_provenance_is_json() -> None:
 def test_provenance_of_a_volume_without_a_value() -> None:
     nothing = Volume.from_array(np.full(SHAPE, np.nan))
     json.dumps(finish(Comparison(nothing, HALF)).provenance(), allow_nan=False)
+
+
+def test_two_models_reconstruct_the_same_corrupted_slices(volume: Volume) -> None:
+    first, second = model_of(Factor(0.5)), model_of(Factor(0.25))
+    both = finish(Comparison(volume, first, [GaussianNoise(sigma=0.05)], second_model=second))
+    alone = finish(Comparison(volume, second, [GaussianNoise(sigma=0.05)]))
+    assert both.second_model is second
+    assert both.reconstructed_2 is not None
+    assert both.residual_2 is not None
+    np.testing.assert_array_equal(both.corrupted, alone.corrupted)
+    np.testing.assert_array_equal(both.reconstructed_2, alone.reconstructed)
+    np.testing.assert_array_equal(both.residual_2, alone.residual)
+    for metric in ("psnr", "ssim", "mse"):
+        np.testing.assert_array_equal(
+            both.metrics[f"{metric}_reconstructed_2"], alone.metrics[f"{metric}_reconstructed"]
+        )
+    assert both.summary()["psnr_reconstructed_2"] == alone.summary()["psnr_reconstructed"]
+    assert both.provenance()["second_model"] == alone.provenance()["model"]
+
+
+def test_a_second_model_comes_and_goes(volume: Volume) -> None:
+    comparison = finish(Comparison(volume, model_of(Factor(0.5))))
+    assert comparison.compare_with(model_of(Factor(0.25)))
+    assert not comparison.done.any()
+    finish(comparison)
+    assert "psnr_reconstructed_2" in comparison.summary()
+    assert comparison.compare_with(None)
+    assert comparison.reconstructed_2 is None
+    assert "psnr_reconstructed_2" not in finish(comparison).summary()
+    assert not comparison.compare_with(None)

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from napari_mri_cae.comparison.table import COLUMNS, clear, empty_table, psnr_from_mse, summarize
+from napari_mri_cae.comparison.table import clear, columns, empty_table, psnr_from_mse, summarize
+
+COLUMNS = columns()
 
 
 def _table(*mse: float) -> np.ndarray:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         "command": "corrupt",
         "output": output.name,
         "frame": arguments.frame,
-        **describe(volume, None, corruptions=corruptions, plane=plane, seed=seed, device="CPU"),
+        **describe(volume, [], corruptions=corruptions, plane=plane, seed=seed, device="CPU"),
         "notes": list(volume.notes),
     }
     sidecar = write_sidecar(output, made)

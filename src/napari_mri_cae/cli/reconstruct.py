@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         "output": output.name,
         "residual": residual.name if residual else None,
         "frame": arguments.frame,
-        **describe(volume, model, corruptions=(), plane=plane, seed=0, device=device),
+        **describe(volume, [model], corruptions=(), plane=plane, seed=0, device=device),
         "notes": list(volume.notes),
     }
     sidecar = write_sidecar(output, made)

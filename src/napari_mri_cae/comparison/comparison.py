@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from napari_mri_cae.comparison import table as tables
 from napari_mri_cae.comparison.order import next_slices
 from napari_mri_cae.corruptions import Corruption, corrupt
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.metrics import compare
+from napari_mri_cae.metrics import SliceMetrics, compare
 from napari_mri_cae.planes import Plane, check_plane, plane_axis
 from napari_mri_cae.slices import take_slices
 from napari_mri_cae.volume import Volume
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from napari_mri_cae.reconstruction import Reconstructor
 
 FloatArray = npt.NDArray[np.float32]
+
+# The arrays that are filled, in the order in which a batch brings them.
+_FILLED: Final = ("corrupted", "reconstructed", "residual", "reconstructed_2", "residual_2")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class FinishedSlices:
 class _Settings:
     """Everything a slice's result depends on. Replaced as a whole, never changed."""
 
-    model: "Model"
+    models: "tuple[Model, ...]"
     corruptions: tuple[Corruption, ...]
     plane: Plane
     seed: int
@@ -80,16 +83,20 @@ class Comparison:
         "auto", "cpu", "cuda:0", "mps" ...
     exact : bool
         Compute in float32, also where the device has a faster arithmetic.
+    second_model : Model or str, optional
+        Another model that reconstructs the same corrupted slices.
 
     Attributes
     ----------
     original, corrupted, reconstructed, residual : numpy.ndarray
         float32, (I, P, L), on the volume's scale [0, 1]. residual = original - reconstructed, signed.
+    reconstructed_2, residual_2 : numpy.ndarray or None
+        The same of the second model, where there is one.
     done : numpy.ndarray
         bool, one per slice of the plane.
     metrics : numpy.ndarray
-        Structured, one row per slice: "slice", and per image ("corrupted", "reconstructed") "psnr_*" in dB,
-        "ssim_*", "mse_*", at a data range of 1; NaN where not done.
+        Structured, one row per slice: "slice", and per image ("corrupted", "reconstructed", and with a second
+        model "reconstructed_2") "psnr_*" in dB, "ssim_*", "mse_*", at a data range of 1; NaN where not done.
 
     Raises
     ------
@@ -114,6 +121,7 @@ class Comparison:
         device: str = "auto",
         *,
         exact: bool = False,
+        second_model: "Model | str | None" = None,
     ) -> None:
         if volume.is_series:
             raise InputError(
@@ -125,10 +133,12 @@ class Comparison:
         self.corrupted: FloatArray = np.zeros_like(self.original)
         self.reconstructed: FloatArray = np.zeros_like(self.original)
         self.residual: FloatArray = np.zeros_like(self.original)
+        self.reconstructed_2: FloatArray | None = None
+        self.residual_2: FloatArray | None = None
 
         self._changed = threading.Condition()
         self._settings = _Settings(
-            _as_model(model),
+            (_as_model(model),) if second_model is None else (_as_model(model), _as_model(second_model)),
             tuple(corruptions),
             check_plane(plane),
             _check_seed(seed),
@@ -137,7 +147,7 @@ class Comparison:
         )
         self._cancelled = False
         self._focus_done_at = -np.inf
-        self._reconstructor: Reconstructor | None = None
+        self._reconstructors: tuple[Reconstructor, ...] = ()
         self._start_plane()
 
     @property
@@ -148,7 +158,12 @@ class Comparison:
     @property
     def model(self) -> "Model":
         """The model that reconstructs."""
-        return self._settings.model
+        return self._settings.models[0]
+
+    @property
+    def second_model(self) -> "Model | None":
+        """The other model that reconstructs the same slices, if there is one."""
+        return self._settings.models[1] if len(self._settings.models) > 1 else None
 
     @property
     def corruptions(self) -> tuple[Corruption, ...]:
@@ -221,22 +236,40 @@ class Comparison:
             If there is no such model, plane, seed or device; then nothing has changed.
         """
         changes: dict[str, Any] = {
-            "model": None if model is None else _as_model(model),
+            "models": None if model is None else (_as_model(model), *self._settings.models[1:]),
             "corruptions": None if corruptions is None else tuple(corruptions),
             "plane": None if plane is None else check_plane(plane),
             "seed": None if seed is None else _check_seed(seed),
             "device": None if device is None else _check_device(device),
             "exact": exact,
         }
+        return self._replace(**{name: value for name, value in changes.items() if value is not None})
+
+    def compare_with(self, second_model: "Model | str | None") -> bool:
+        """Compare with a second model, with another one, or (None) with none any more.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        InputError
+            If there is no such model; then nothing has changed.
+        """
+        second = () if second_model is None else (_as_model(second_model),)
+        return self._replace(models=(self.model, *second))
+
+    def _replace(self, **changes: Any) -> bool:
+        """Change settings, and have done again what depends on them."""
         with self._changed:
             before = self._settings
-            settings = replace(
-                before, **{name: value for name, value in changes.items() if value is not None}
-            )
+            settings = replace(before, **changes)
             if settings == before:
                 return False
             self._settings = settings
-            if settings.plane != before.plane:
+            if settings.plane != before.plane or len(settings.models) != len(before.models):
                 self._start_plane()
             else:
                 self.done[:] = False
@@ -285,8 +318,8 @@ class Comparison:
         with self._changed:
             frozen = copy.copy(self)
             frozen._changed = threading.Condition()
-            for name in ("corrupted", "reconstructed", "residual", "done", "metrics"):
-                setattr(frozen, name, getattr(self, name).copy())
+            for name in (*_FILLED, "done", "metrics"):
+                setattr(frozen, name, copy.copy(getattr(self, name)))
         return frozen
 
     def summary(self) -> dict[str, float]:
@@ -295,8 +328,8 @@ class Comparison:
         Returns
         -------
         dict of str to float
-            "n_slices", "n_slices_done", and per image ("corrupted", "reconstructed") "psnr_*" (dB, from one
-            MSE over all voxels), "ssim_*" (mean over slices), "mse_*", "psnr_slices_*" (dB, mean over
+            "n_slices", "n_slices_done", and per image ("corrupted", "reconstructed" ...) "psnr_*" (dB, from
+            one MSE over all voxels), "ssim_*" (mean over slices), "mse_*", "psnr_slices_*" (dB, mean over
             slices). NaN while no slice is done.
         """
         with self._changed:
@@ -313,7 +346,7 @@ class Comparison:
         settings = self._settings
         return describe(
             self.volume,
-            settings.model,
+            settings.models,
             corruptions=settings.corruptions,
             plane=settings.plane,
             seed=settings.seed,
@@ -322,14 +355,22 @@ class Comparison:
 
     def _start_plane(self) -> None:
         self.done: npt.NDArray[np.bool_] = np.zeros(self.n_slices, bool)
-        self.metrics: npt.NDArray[Any] = tables.empty_table(self.n_slices)
+        self.metrics: npt.NDArray[Any] = tables.empty_table(self.n_slices, self._images())
         self._focus = self.n_slices // 2
+        if self.second_model is None:
+            self.reconstructed_2 = self.residual_2 = None
+        elif self.reconstructed_2 is None:
+            self.reconstructed_2 = np.zeros_like(self.original)
+            self.residual_2 = np.zeros_like(self.original)
+
+    def _images(self) -> tuple[str, ...]:
+        return tables.IMAGES if self.second_model is None else tables.IMAGES_OF_TWO
 
     def _next_job(
         self, background_delay: float, only_focus: bool
     ) -> tuple[_Settings, tuple[int, ...]] | None:
         """Return what to compute next: None to stop, no slices to look again."""
-        reconstructor = self._ready_reconstructor()
+        batch_size = min(reconstructor.batch_size for reconstructor in self._ready_reconstructors())
         with self._changed:
             if self._cancelled or self.done.all():
                 return None
@@ -340,49 +381,57 @@ class Comparison:
             if focus_is_done and background_delay and quiet_in > 0:
                 self._changed.wait(quiet_in)
                 return self._settings, ()
-            return self._settings, next_slices(self.done, self._focus, reconstructor.batch_size)
+            return self._settings, next_slices(self.done, self._focus, batch_size)
 
-    def _ready_reconstructor(self) -> "Reconstructor":
+    def _ready_reconstructors(self) -> "tuple[Reconstructor, ...]":
+        """Return the models made ready on the device; those that are ready already stay."""
         from napari_mri_cae.reconstruction import Reconstructor, resolve_device
 
         settings = self._settings
         device = resolve_device(settings.device, exact=settings.exact)
-        ready = self._reconstructor
-        if ready is None or ready.model is not settings.model or ready.device != device:
-            ready = Reconstructor(settings.model, settings.device, exact=settings.exact)
-            self._reconstructor = ready
-        return ready
+        ready = {id(one.model): one for one in self._reconstructors if one.device == device}
+        self._reconstructors = tuple(
+            ready.get(id(model)) or Reconstructor(model, settings.device, exact=settings.exact)
+            for model in settings.models
+        )
+        return self._reconstructors
 
     def _compute(self, settings: _Settings, indices: tuple[int, ...]) -> FinishedSlices | None:
         """Compute slices and store them, unless the settings have changed meanwhile."""
         import torch
 
-        reconstructor = self._ready_reconstructor()
-        axis = plane_axis(settings.plane)
+        reconstructors = self._ready_reconstructors()
         with torch.inference_mode():
             original = take_slices(self.original, settings.plane, indices)
-            original = original.to(reconstructor.device.torch_device)
+            original = original.to(reconstructors[0].device.torch_device)
             corrupted = corrupt(
                 original, settings.corruptions, seed=settings.seed, plane=settings.plane, indices=indices
             )
-            reconstructed = reconstructor(corrupted)
-            residual = original - reconstructed
-            measured = compare(original, [corrupted, reconstructed], data_range=1.0)
-            images = torch.stack([corrupted, reconstructed, residual])[:, :, 0].cpu().numpy()
+            reconstructed = [reconstructor(corrupted) for reconstructor in reconstructors]
+            measured = compare(original, [corrupted, *reconstructed], data_range=1.0)
+            residuals = [original - one for one in reconstructed]
+            pairs = [image for pair in zip(reconstructed, residuals, strict=True) for image in pair]
+            images = torch.stack([corrupted, *pairs])[:, :, 0].cpu().numpy()
         with self._changed:
             if self._settings is not settings:
                 return None
-            rows = np.array(indices)
-            volumes = (self.corrupted, self.reconstructed, self.residual)
-            for volume, slices in zip(volumes, images, strict=True):
-                np.moveaxis(volume, axis, 0)[rows] = slices
-            for image, values in zip(tables.IMAGES, measured, strict=True):
-                for metric in tables.METRICS:
-                    self.metrics[f"{metric}_{image}"][rows] = getattr(values, metric).cpu().numpy()
-            self.done[rows] = True
-            if self._focus in indices:
-                self._focus_done_at = time.monotonic()
-            return FinishedSlices(indices, self.metrics[rows])
+            return self._store(indices, images, measured)
+
+    def _store(
+        self, indices: tuple[int, ...], images: FloatArray, measured: Sequence[SliceMetrics]
+    ) -> FinishedSlices:
+        """Put finished slices in their places; under the lock."""
+        rows = np.array(indices)
+        axis = plane_axis(self.plane)
+        for name, slices in zip(_FILLED, images, strict=False):
+            np.moveaxis(getattr(self, name), axis, 0)[rows] = slices
+        for image, values in zip(self._images(), measured, strict=True):
+            for metric in tables.METRICS:
+                self.metrics[f"{metric}_{image}"][rows] = getattr(values, metric).cpu().numpy()
+        self.done[rows] = True
+        if self._focus in indices:
+            self._focus_done_at = time.monotonic()
+        return FinishedSlices(indices, self.metrics[rows])
 
 
 def _as_model(model: "Model | str | None") -> "Model":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def describe(
     volume: Volume,
-    model: "Model | None",
+    models: "Sequence[Model]",
     *,
     corruptions: Sequence[Corruption],
     plane: Plane,
@@ -37,7 +37,8 @@ def describe(
                 "clipped_fraction": window.clipped_fraction,
             },
         },
-        "model": None if model is None else model.card.model_dump(mode="json"),
+        "model": models[0].card.model_dump(mode="json") if models else None,
+        **({"second_model": models[1].card.model_dump(mode="json")} if len(models) > 1 else {}),
         "corruptions": [corruption.to_dict() for corruption in corruptions],
         "plane": plane,
         "seed": seed,

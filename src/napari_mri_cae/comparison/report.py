@@ -3,7 +3,7 @@
 from typing import Any
 
 from napari_mri_cae.comparison.comparison import Comparison
-from napari_mri_cae.comparison.table import COLUMNS
+from napari_mri_cae.comparison.table import columns, images_of
 
 
 def comparison_report(comparison: Comparison, index: int | None = None) -> dict[str, Any]:
@@ -23,8 +23,9 @@ def comparison_report(comparison: Comparison, index: int | None = None) -> dict[
     """
     index = comparison.focus if index is None else index
     row = comparison.metrics[index]
+    measured = columns(images_of(comparison.metrics))
     return {
         **comparison.provenance(),
-        "slice": {"index": index, **{column: float(row[column]) for column in COLUMNS}},
+        "slice": {"index": index, **{column: float(row[column]) for column in measured}},
         "summary": comparison.summary(),
     }

@@ -1,20 +1,27 @@
 """The per-slice table of a comparison and its summary over the volume."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 IMAGES: Final = ("corrupted", "reconstructed")
+#: Where a second model is compared too.
+IMAGES_OF_TWO: Final = (*IMAGES, "reconstructed_2")
 METRICS: Final = ("psnr", "ssim", "mse")
-COLUMNS: Final = tuple(f"{metric}_{image}" for image in IMAGES for metric in METRICS)
-DTYPE: Final = np.dtype([("slice", np.int64), *((column, np.float64) for column in COLUMNS)])
 
 
-def empty_table(n_slices: int) -> npt.NDArray[Any]:
+def columns(images: Sequence[str] = IMAGES) -> tuple[str, ...]:
+    """Return the names of the columns that measure some images."""
+    return tuple(f"{metric}_{image}" for image in images for metric in METRICS)
+
+
+def empty_table(n_slices: int, images: Sequence[str] = IMAGES) -> npt.NDArray[Any]:
     """Return a table of `n_slices` rows that are all to be done (NaN)."""
-    table = np.zeros(n_slices, DTYPE)
+    dtype = np.dtype([("slice", np.int64), *((column, np.float64) for column in columns(images))])
+    table = np.zeros(n_slices, dtype)
     table["slice"] = np.arange(n_slices)
     clear(table)
     return table
@@ -22,8 +29,14 @@ def empty_table(n_slices: int) -> npt.NDArray[Any]:
 
 def clear(table: npt.NDArray[Any]) -> None:
     """Mark every row as to be done."""
-    for column in COLUMNS:
+    for column in columns(images_of(table)):
         table[column] = np.nan
+
+
+def images_of(table: npt.NDArray[Any]) -> tuple[str, ...]:
+    """Return which images a table measures."""
+    names = table.dtype.names or ()
+    return tuple(name.removeprefix("psnr_") for name in names if name.startswith("psnr_"))
 
 
 def summarize(table: npt.NDArray[Any], done: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -43,12 +56,12 @@ def summarize(table: npt.NDArray[Any], done: npt.NDArray[np.bool_]) -> dict[str,
     Returns
     -------
     dict of str to float
-        "n_slices", "n_slices_done" and, per image ("corrupted", "reconstructed"), "psnr_*" in dB, "ssim_*",
-        "mse_*" and "psnr_slices_*". NaN while no slice is done.
+        "n_slices", "n_slices_done" and, per image ("corrupted", "reconstructed" ...), "psnr_*" in dB,
+        "ssim_*", "mse_*" and "psnr_slices_*". NaN while no slice is done.
     """
     rows = table[done]
     summary: dict[str, float] = {"n_slices": len(table), "n_slices_done": len(rows)}
-    for image in IMAGES:
+    for image in images_of(table):
         mse = float(rows[f"mse_{image}"].mean()) if len(rows) else math.nan
         psnr = rows[f"psnr_{image}"]
         finite = psnr[np.isfinite(psnr)]
