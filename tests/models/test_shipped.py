@@ -1,0 +1,56 @@
+"""What the package promises about the models in it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_mri_cae import load_model
+from napari_mri_cae.corruptions import GaussianNoise, corrupt
+from napari_mri_cae.metrics import psnr
+from napari_mri_cae.models import file, read_card
+from napari_mri_cae.reconstruction import Reconstructor
+from napari_mri_cae.training import TrainingConfig
+
+SHIPPED = Path(file.__file__).parent / "weights"
+
+
+def test_the_default_model_clears_its_bar_on_subjects_it_has_not_seen():
+    card = load_model().card
+    trained = {(data.name, subject) for data in card.training.data for subject in data.training_subjects}
+    rows = {(row.data, row.corruption): row for row in card.metrics if row.plane == "axial"}
+    assert all((row.data, subject) not in trained for row in rows.values() for subject in row.subjects)
+    for data, clean, gain in (("ds002748", 45, 9), ("ds000011", 40, 4)):
+        noisy = rows[data, "gaussian-noise sigma=0.03"]
+        assert rows[data, "none"].psnr_reconstructed >= clean
+        assert noisy.psnr_reconstructed - noisy.psnr_corrupted >= gain
+
+
+def test_the_default_model_denoises_a_phantom_of_odd_size():
+    rows, columns = np.mgrid[-1:1:91j, -1:1:83j]
+    radius = np.hypot(rows, columns * 1.2)
+    phantom = (0.7 * (radius < 0.8) + 0.2 * np.sin(9 * rows) * (radius < 0.6)).astype(np.float32)
+    clean = torch.from_numpy(phantom)[None, None]
+    noisy = corrupt(clean, [GaussianNoise(sigma=0.05)], seed=0, plane="axial", indices=[0])
+    output = Reconstructor(load_model(), "cpu", exact=True)(noisy)
+    before, after = (psnr(clean, slices, data_range=1.0) for slices in (noisy, output))
+    assert after - before > 6
+    assert psnr(clean, Reconstructor(load_model(), "cpu", exact=True)(clean), data_range=1.0) > 45
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_every_card_tells_where_the_model_is_from(path):
+    card = read_card(path)
+    assert card.name == path.stem
+    assert path.stat().st_size < 4e6
+    assert card.title
+    assert card.licence
+    assert card.versions
+    assert card.metrics
+    assert all(data.reference and data.licence and data.training_subjects for data in card.training.data)
+    recipe = TrainingConfig.load(path.parents[2] / "recipes" / f"{card.training.recipe}.yaml")
+    assert (recipe.architecture, recipe.seed) == (card.architecture, card.training.seed)
+    assert recipe.augmentation.model_dump(mode="json") == card.training.corruption
+    assert card.training.steps is not None
+    assert card.training.steps <= recipe.steps
