@@ -1,6 +1,7 @@
 """Forms made from settings models: one magicgui row per field."""
 
 from collections.abc import Callable
+from functools import partial
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
 
@@ -37,7 +38,7 @@ class SettingsForm(Generic[Settings]):
         on_change: Callable[[Settings], None] | None = None,
     ) -> None:
         self._model = model
-        self._hidden = (initial or model()).model_dump()
+        self._settings = initial or model()
         names = fields or tuple(model.model_fields)
         self._widgets = {name: _widget(name, model.model_fields[name]) for name in names}
         self.container = Container(widgets=list(self._widgets.values()), labels=True)
@@ -45,47 +46,47 @@ class SettingsForm(Generic[Settings]):
         # A narrow dock squeezes the sliders, not what stands beside them.
         for widget in self._widgets.values():
             widget.native.setMinimumWidth(60)
-        self.settings = initial or model()
+        self.settings = self._settings
         self._on_change = on_change
-        for widget in self._widgets.values():
-            widget.changed.connect(self._changed)
+        for name, widget in self._widgets.items():
+            widget.changed.connect(partial(self._changed, name))
 
     @property
     def settings(self) -> Settings:
-        """What the form holds, validated."""
-        values = {name: _value(widget) for name, widget in self._widgets.items()}
-        return self._model(**(self._hidden | values))
+        """What the form holds; of a field that is marked as wrong, the last valid value."""
+        return self._settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self._hidden = settings.model_dump()
+        self._settings = settings
         for name, widget in self._widgets.items():
             with widget.changed.blocked():
-                _set_value(widget, self._hidden[name])
+                _set_value(widget, getattr(settings, name))
+            self._mark(name, "")
 
     def widget(self, field: str) -> Any:
         """Return the magicgui widget of a field."""
         return self._widgets[field]
 
-    def _changed(self) -> None:
+    def _changed(self, field: str) -> None:
+        """Take over the field that the user has changed, if it is valid."""
+        values = {**self._settings.model_dump(), field: _value(self._widgets[field])}
         try:
-            settings = self.settings
+            settings = self._model(**values)
         except ValidationError as error:
             # A number that is being typed may not be valid yet; say so where it is.
-            for detail in error.errors():
-                self._mark(str(detail["loc"][0]) if detail["loc"] else "", detail["msg"])
+            self._mark(field, error.errors()[0]["msg"])
             return
-        for name in self._widgets:
-            self._mark(name, "")
+        self._mark(field, "")
+        self._settings = settings
         if self._on_change is not None:
             self._on_change(settings)
 
     def _mark(self, field: str, message: str) -> None:
         """Show a field as wrong, with the reason as its tooltip, or as right again."""
-        if field in self._widgets:
-            native = self._widgets[field].native
-            native.setToolTip(message or self._model.model_fields[field].description or "")
-            native.setStyleSheet("border: 1px solid #d9534f;" if message else "")
+        native = self._widgets[field].native
+        native.setToolTip(message or self._model.model_fields[field].description or "")
+        native.setStyleSheet("border: 1px solid #d9534f;" if message else "")
 
 
 def _widget(name: str, field: FieldInfo) -> Any:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QShowEvent
-from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.corruptions import BlankOut
@@ -94,6 +103,9 @@ class CompareDock(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
+        # Otherwise a file that is dropped on one of them becomes text.
+        for field in self.findChildren(QLineEdit):
+            field.setAcceptDrops(False)
 
         self.blank_out_tool = BlankOutTool(self.session, self._place_blank_out)
         place = self.corruption_box.row(BlankOut).place
@@ -133,7 +145,8 @@ class CompareDock(QWidget):
         while time.monotonic() < end:
             QApplication.processEvents()
             comparison, fill = self.session.comparison, self.session.fill
-            if comparison is not None and comparison.is_complete and fill is not None and not fill.is_running:
+            is_idle = not self.session.is_busy and fill is not None and not fill.is_running
+            if is_idle and comparison is not None and comparison.is_complete:
                 return True
             time.sleep(0.01)
         return False
@@ -154,7 +167,7 @@ class CompareDock(QWidget):
         event.acceptProposedAction()
         paths = [Path(url.toLocalFile()) for url in _dropped_urls(event) if url.isLocalFile()]
         if len(paths) == 1:
-            if paths[0].suffix == ".safetensors":
+            if paths[0].suffix.lower() == ".safetensors":
                 self.model_box.open_model(paths[0])
             else:
                 self.open_path(paths[0])
@@ -178,14 +191,18 @@ class CompareDock(QWidget):
             self.close_comparison()
 
     def event(self, event: QEvent | None) -> bool:
-        """Stop before the widget is deleted."""
-        if event is not None and event.type() == QEvent.Type.DeferredDelete:
+        """Give the viewer back when the dock lets go of the widget; stop before it is deleted."""
+        kind = None if event is None else event.type()
+        if kind == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_comparison()
+        elif kind == QEvent.Type.DeferredDelete:
             self.session.stop()
         return super().event(event)
 
     def close_comparison(self) -> None:
         """End the comparison and give the viewer back as it was."""
         self._started = False
+        self.session.follows_viewer = False
         self.blank_out_tool.active = False
         self.session.close()
 
@@ -194,6 +211,7 @@ class CompareDock(QWidget):
         if self._started or not self.isVisible():
             return
         self._started = True
+        self.session.follows_viewer = True
         self.model_box.list_devices()
         if self.session.comparison is None and not self.session.is_busy:
             layer = self.source_box.likely_layer()

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mri_cae.models import Card, list_models
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.models import Card, list_models, read_card
 from napari_mri_cae.viewer.compare.numbers import NOTHING
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
@@ -99,7 +100,12 @@ class ModelBox(QWidget):
         self._worker.start()
 
     def open_model(self, path: Path) -> None:
-        """Use a model file."""
+        """Use a model file, if it is one."""
+        try:
+            read_card(path)
+        except InputError as error:
+            self._session.failed.emit(error)
+            return
         self._state.model = str(path)
 
     def _ask(self) -> None:

@@ -11,7 +11,7 @@ from napari.utils import Colormap
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.comparison.residual_colors import RESIDUAL_COLORS
-from napari_mri_cae.viewer.layers import METADATA_KEY, Role
+from napari_mri_cae.viewer.layers import METADATA_KEY, Role, spatial_attributes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -84,7 +84,7 @@ class Panels:
         reusable = {
             role: layer
             for role, layer in self.layers.items()
-            if layer.data.shape == comparison.original.shape and np.allclose(layer.scale, attributes["scale"])
+            if layer.data.shape == comparison.original.shape and _lies_in(layer, attributes)
         }
         self._discard(keep=reusable)
         self._layers = {}
@@ -144,7 +144,8 @@ class Panels:
             layer.visible = False
         grid.shape = (-1, -1)
         grid.stride = 1
-        grid.spacing = 4
+        # A share of a panel: napari warns about pixels where there is no room for them.
+        grid.spacing = 0.01
         grid.enabled = True
         return before
 
@@ -199,3 +200,13 @@ class Panels:
                 unlink_layers(shared, _LINKED)
         for layer in gone:
             self._viewer.layers.remove(layer)
+
+
+def _lies_in(layer: Layer, attributes: dict[str, Any]) -> bool:
+    """Return whether a layer lies in space just as `attributes` say."""
+    own = spatial_attributes(layer)
+    words = ("units", "axis_labels")
+    return all(
+        own[name] == value if name in words else np.allclose(own[name], value)
+        for name, value in attributes.items()
+    )

@@ -51,6 +51,8 @@ class SourceBox(QWidget):
         session.opened.connect(self._on_opened)
         session.closed.connect(self._on_closed)
         session.busy.connect(self._on_busy)
+        # What was picked and cannot be compared is not what is shown.
+        session.failed.connect(self._show_names)
         self._list_layers()
 
     def open_file(self, path: Path) -> None:

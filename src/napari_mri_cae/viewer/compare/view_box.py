@@ -41,7 +41,7 @@ class ViewBox(QWidget):
             button = QPushButton(plane.capitalize())
             button.setCheckable(True)
             button.setToolTip(f"Show and compute {plane} slices")
-            button.clicked.connect(lambda _checked=False, plane=plane: setattr(state, "plane", plane))
+            button.clicked.connect(lambda _checked=False, plane=plane: self._on_plane(plane))
             group.addButton(button)
             row.addWidget(button)
             self.planes[plane] = button
@@ -83,6 +83,11 @@ class ViewBox(QWidget):
         session.opened.connect(self._show)
         session.closed.connect(self._show)
         self._show()
+
+    def _on_plane(self, plane: Plane) -> None:
+        self._state.plane = plane
+        # Also where the state has it already: the user may have turned the view by hand.
+        self._session.view.plane = plane
 
     def _on_convention(self, position: int) -> None:
         self._state.convention = self.convention.itemData(position)
