@@ -1,8 +1,10 @@
 """One viewer's comparison: from a file or a layer to four panels that follow the user."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from napari.components.overlays import TextOverlay
@@ -18,7 +20,6 @@ from napari_mri_cae.viewer.compare.fill import Fill
 from napari_mri_cae.viewer.compare.numbers import format_metric
 from napari_mri_cae.viewer.compare.panels import ROLES, Panels
 from napari_mri_cae.viewer.compare.state import CompareState
-from napari_mri_cae.viewer.gl_context import make_canvas_current
 from napari_mri_cae.viewer.layers import (
     Role,
     frame_on_screen,
@@ -42,6 +43,14 @@ _NUMBERS = "mri_cae_psnr"
 _LONGEST_WAIT_MS = 2000
 
 
+@dataclass(eq=False)
+class _Job:
+    """Something that a thread does in the background and whose result is waited for."""
+
+    kind: Literal["volume", "model", "save"]
+    what: str
+
+
 class ComparisonSession:
     """Holds a viewer's comparison together: volume, engine, worker, panels and view.
 
@@ -55,6 +64,8 @@ class ComparisonSession:
 
     Attributes
     ----------
+    follows_viewer : bool
+        Whether a volume that napari itself opens is compared.
     busy : psygnal.Signal(str)
         Something takes a while (what, in words), or nothing does any more ("").
     opened : psygnal.Signal(Comparison)
@@ -90,23 +101,23 @@ class ComparisonSession:
         self.comparison: Comparison | None = None
         self.source: Image | None = None
         self.fill: Fill | None = None
-        self._worker: FunctionWorker[Any] | None = None
-        self._latest_job = 0
-        self._running_jobs = 0
+        self.follows_viewer = True
+        self._jobs: list[_Job] = []
         self._frame = 0
+        self._model: str | None = None
         self._told: int | None = None
-        self._waiting_save: tuple[Path, Role | None] | None = None
+        self._waiting_saves: list[tuple[Path, Role | None]] = []
         self._own_change = False
         self._connect()
 
     @property
     def is_busy(self) -> bool:
         """Whether a volume or a model is being loaded, or a file written."""
-        return self._running_jobs > 0
+        return bool(self._jobs)
 
     def open_path(self, path: Path) -> None:
         """Read a file in the background, then compare it."""
-        self._in_background(lambda: Volume.load(path), self._add_source, f"Reading {path.name} ...")
+        self._in_background("volume", lambda: Volume.load(path), self._add_source, f"Reading {path.name} ...")
 
     def open_volume(self, volume: Volume) -> None:
         """Add a volume's layer to the viewer and compare it."""
@@ -122,7 +133,8 @@ class ComparisonSession:
 
     def close(self) -> None:
         """End the comparison and give the viewer back as it was."""
-        self._latest_job += 1
+        # What is being written is finished, and told.
+        self._jobs = [job for job in self._jobs if job.kind == "save"]
         self._end_fill()
         was_open = self.comparison is not None
         self.comparison = None
@@ -134,13 +146,15 @@ class ComparisonSession:
             self.view.restore()
         finally:
             self._own_change = False
-        self.busy.emit("")
+        self._tell_busy()
         if was_open:
             self.closed.emit()
 
     def stop(self) -> None:
         """End all work, without touching widgets or layers; for when the window is going away."""
-        self._latest_job += 1
+        self._jobs.clear()
+        self._waiting_saves.clear()
+        self.disconnect()
         if self.fill is not None:
             self.fill.stop()
         # A batch takes a fraction of a second; a thread that outlives Qt would end in a crash.
@@ -163,13 +177,16 @@ class ComparisonSession:
         role : {"original", "corrupted", "reconstructed", "residual"}, optional
             All four if left out.
         """
-        self._waiting_save = (path, role)
+        if self.comparison is None:
+            self.failed.emit(InputError("There is nothing to save: open a volume first."))
+            return
+        self._waiting_saves.append((path, role))
         self.state.fill = True
         self._save_when_complete()
 
     def save_picture(self, path: Path) -> None:
         """Write the panels as they are on screen, as PNG."""
-        picture = path if path.suffix else path.with_suffix(".png")
+        picture = path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png")
         beside = picture.with_name(f".{picture.stem}.part.png")
         try:
             self.viewer.screenshot(str(beside), canvas_only=True, flash=False)
@@ -196,6 +213,10 @@ class ComparisonSession:
     # ---- opening -------------------------------------------------------------------------------------
 
     def _add_source(self, volume: Volume) -> None:
+        if volume.is_label:
+            sentence = f"{volume.name} holds labels: open the image that they belong to."
+            self.failed.emit(InputError(sentence))
+            return
         layer = Layer.create(*volume_layer(volume))
         self._own_change = True
         try:
@@ -219,12 +240,12 @@ class ComparisonSession:
     def _prepare(self, volume: Volume, layer: Layer) -> None:
         """Normalise the volume and load the model in the background, then show the comparison."""
         state = self.state
-        self._frame = self._frame_on_screen(layer)
+        model, frame = state.model, self._frame_on_screen(layer)
 
         def build() -> Comparison:
             return Comparison(
                 volume,
-                state.model,
+                model,
                 corruptions=state.corruptions,
                 plane=state.plane,
                 seed=state.seed,
@@ -233,18 +254,23 @@ class ComparisonSession:
             )
 
         self._in_background(
-            build, lambda comparison: self._show(comparison, layer), f"Preparing {volume.name} ..."
+            "volume",
+            build,
+            lambda comparison: self._show(comparison, layer, frame, model),
+            f"Preparing {volume.name} ...",
         )
 
-    def _show(self, comparison: Comparison, layer: Layer) -> None:
+    def _show(self, comparison: Comparison, layer: Layer, frame: int, model: str | None) -> None:
         if layer not in self.viewer.layers:
             return
         is_other_grid = self.comparison is None or self.comparison.original.shape != comparison.original.shape
         self._end_fill()
-        # What the user has changed while the volume was being prepared.
-        comparison.change(corruptions=self.state.corruptions, plane=self.state.plane, seed=self.state.seed)
         self.comparison = comparison
         self.source = layer
+        self._frame, self._model = frame, model
+        # What the user has changed while the volume was being prepared.
+        self._on_settings_changed()
+        self._change(plane=self.state.plane)
         self._show_panels(comparison, spatial_attributes(layer))
         self._own_change = True
         try:
@@ -264,6 +290,9 @@ class ComparisonSession:
         self.fill.failed.connect(self._on_failed)
         self.opened.emit(comparison)
         self._follow_slice()
+        if self.state.model != model:
+            self._on_model_changed()
+        self._follow_frame()
 
     def _show_panels(self, comparison: Comparison, attributes: dict[str, Any]) -> None:
         self._own_change = True
@@ -274,8 +303,10 @@ class ComparisonSession:
                 metadata={"volume": comparison.volume, "provenance": comparison.provenance},
                 residual_range=self.state.residual_range,
             )
-            if self.source is not None:
-                self.panels.hide_beside(self.source)
+            # Also a volume that was overtaken by this one: it would take a place in the grid.
+            for layer in self.viewer.layers:
+                if layer is self.source or role_of(layer) == "source":
+                    self.panels.hide_beside(layer)
         finally:
             self._own_change = False
         self.panels_changed.emit()
@@ -305,9 +336,6 @@ class ComparisonSession:
         self.viewer.dims.events.ndisplay.connect(self._on_step)
         self.viewer.layers.events.inserted.connect(self._on_inserted)
         self.viewer.layers.events.removed.connect(self._on_removed)
-        # Whoever removes a layer of whatever kind. The canvas hears of a removal before any plugin does.
-        self.viewer.layers.events.removing.connect(self._prepare_removal)
-        self.viewer.layers.events.begin_batch.connect(self._prepare_removal)
 
     def disconnect(self) -> None:
         """Listen to the viewer no longer."""
@@ -315,8 +343,6 @@ class ComparisonSession:
         self.viewer.dims.events.ndisplay.disconnect(self._on_step)
         self.viewer.layers.events.inserted.disconnect(self._on_inserted)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
-        self.viewer.layers.events.removing.disconnect(self._prepare_removal)
-        self.viewer.layers.events.begin_batch.disconnect(self._prepare_removal)
 
     def _on_settings_changed(self) -> None:
         state = self.state
@@ -330,9 +356,13 @@ class ComparisonSession:
         name = self.state.model
 
         def use(model: "Model") -> None:
+            self._model = name
             self._change(model=model)
 
-        self._in_background(lambda: load_model(name), use, "Loading the model ...")
+        def keep() -> None:
+            self.state.model = self._model
+
+        self._in_background("model", lambda: load_model(name), use, "Loading the model ...", otherwise=keep)
 
     def _on_plane_changed(self, plane: Plane) -> None:
         if self.comparison is None:
@@ -374,20 +404,32 @@ class ComparisonSession:
     # ---- following the viewer ------------------------------------------------------------------------
 
     def _on_view_changed(self, plane: Plane | None, _sentence: str) -> None:
-        """Follow a plane that the user has chosen by rolling or transposing the viewer's axes."""
-        if not self._own_change and plane is not None:
+        """Follow a plane or a convention that the user has chosen in the viewer itself."""
+        if self._own_change:
+            return
+        self.state.convention = self.view.convention
+        if plane is not None:
             self.state.plane = plane
 
     def _on_step(self) -> None:
-        comparison = self.comparison
-        if comparison is None or self._own_change:
+        if self.comparison is None or self._own_change:
             return
+        self._follow_frame()
+        self._follow_slice()
+
+    def _follow_frame(self) -> None:
+        """Compare the volume of a series that has come on screen, unless one is being prepared anyway."""
         source = self.source
-        if source in self.viewer.layers and self._frame_on_screen(source) != self._frame:
+        if (
+            source is None
+            or source not in self.viewer.layers
+            or any(job.kind == "volume" for job in self._jobs)
+        ):
+            return
+        if self._frame_on_screen(source) != self._frame:
             volume = self._volume_of(source)
             if volume is not None:
                 self._prepare(volume, source)
-        self._follow_slice()
 
     def _frame_on_screen(self, layer: Layer) -> int:
         """Return which volume of a series the viewer shows; 0 of a single volume."""
@@ -409,11 +451,10 @@ class ComparisonSession:
     def _on_inserted(self, event: Any) -> None:
         """Compare a volume that napari itself has opened on its canvas."""
         layer = event.value
-        if not self._own_change and isinstance(layer, Image) and role_of(layer) == "source":
+        if self._own_change or not self.follows_viewer:
+            return
+        if isinstance(layer, Image) and role_of(layer) == "source":
             self.open_layer(layer)
-
-    def _prepare_removal(self) -> None:
-        make_canvas_current(self.viewer)
 
     def _on_removed(self) -> None:
         if self._own_change or self.comparison is None:
@@ -422,8 +463,6 @@ class ComparisonSession:
             self.panels_changed.emit()
         else:
             self.close()
-        # Of several layers that go at once, this may have been the last.
-        self._prepare_removal()
 
     # ---- results -------------------------------------------------------------------------------------
 
@@ -467,46 +506,69 @@ class ComparisonSession:
 
     def _save_when_complete(self) -> None:
         comparison = self.comparison
-        if comparison is None or self._waiting_save is None or not comparison.is_complete:
+        if comparison is None or not self._waiting_saves or not comparison.is_complete:
             return
-        path, role = self._waiting_save
-        self._waiting_save = None
         # The user may go on changing settings while the files are written.
         finished = comparison.snapshot()
-        self._in_background(
-            lambda: save_comparison(finished, path, roles=ROLES if role is None else (role,)),
-            lambda written: self.saved.emit(f"Saved {', '.join(file.name for file in written)}."),
-            f"Saving {path.name} ...",
-        )
+        waiting, self._waiting_saves = self._waiting_saves, []
+        for path, role in waiting:
+            self._in_background(
+                "save",
+                partial(save_comparison, finished, path, roles=ROLES if role is None else (role,)),
+                lambda written: self.saved.emit(f"Saved {', '.join(file.name for file in written)}."),
+                f"Saving {path.name} ...",
+            )
 
     # ---- background work -----------------------------------------------------------------------------
 
-    def _in_background(self, work: Callable[[], Result], then: Callable[[Result], None], what: str) -> None:
-        """Run `work` in a thread and hand its result over, unless something newer has been asked for."""
-        self._latest_job += 1
-        job = self._latest_job
+    def _in_background(
+        self,
+        kind: Literal["volume", "model", "save"],
+        work: Callable[[], Result],
+        then: Callable[[Result], None],
+        what: str,
+        *,
+        otherwise: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run `work` in a thread and hand its result over.
+
+        Of volumes and of models only the one that was asked for last is waited for; every save is.
+        """
+        job = _Job(kind, what)
+        if kind != "save":
+            self._jobs = [other for other in self._jobs if other.kind != kind]
+        self._jobs.append(job)
+
+        def is_waited_for() -> bool:
+            if job not in self._jobs:
+                return False
+            self._jobs.remove(job)
+            self._tell_busy()
+            return True
 
         def returned(result: Result) -> None:
-            self._running_jobs -= 1
-            if job == self._latest_job:
-                self.busy.emit("")
+            if is_waited_for():
                 then(result)
 
         def errored(error: Exception) -> None:
-            self._running_jobs -= 1
-            if job == self._latest_job:
-                self.busy.emit("")
+            if is_waited_for():
+                otherwise()
                 self._on_failed(error)
 
         worker: FunctionWorker[Result] = FunctionWorker(work)
         worker.returned.connect(returned)
         worker.errored.connect(errored)
-        self._worker = worker
-        self._running_jobs += 1
-        self.busy.emit(what)
+        self._tell_busy()
         worker.start()
+
+    def _tell_busy(self) -> None:
+        self.busy.emit(self._jobs[-1].what if self._jobs else "")
 
     def _end_fill(self) -> None:
         if self.fill is not None:
             self.fill.stop()
             self.fill = None
+        waiting, self._waiting_saves = self._waiting_saves, []
+        for path, _ in waiting:
+            sentence = f"{path.name} was not saved, the volume was not finished: open it again and wait."
+            self.failed.emit(InputError(sentence))
