@@ -20,6 +20,7 @@ from napari_mri_cae.viewer.compare.fill import Fill
 from napari_mri_cae.viewer.compare.numbers import format_metric
 from napari_mri_cae.viewer.compare.panels import ROLES, Panels
 from napari_mri_cae.viewer.compare.state import CompareState
+from napari_mri_cae.viewer.gl_context import make_canvas_current
 from napari_mri_cae.viewer.layers import (
     Role,
     frame_on_screen,
@@ -336,6 +337,9 @@ class ComparisonSession:
         self.viewer.dims.events.ndisplay.connect(self._on_step)
         self.viewer.layers.events.inserted.connect(self._on_inserted)
         self.viewer.layers.events.removed.connect(self._on_removed)
+        # Whoever removes a layer of whatever kind. The canvas hears of a removal before any plugin does.
+        self.viewer.layers.events.removing.connect(self._prepare_removal)
+        self.viewer.layers.events.begin_batch.connect(self._prepare_removal)
 
     def disconnect(self) -> None:
         """Listen to the viewer no longer."""
@@ -343,6 +347,8 @@ class ComparisonSession:
         self.viewer.dims.events.ndisplay.disconnect(self._on_step)
         self.viewer.layers.events.inserted.disconnect(self._on_inserted)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self.viewer.layers.events.removing.disconnect(self._prepare_removal)
+        self.viewer.layers.events.begin_batch.disconnect(self._prepare_removal)
 
     def _on_settings_changed(self) -> None:
         state = self.state
@@ -456,6 +462,9 @@ class ComparisonSession:
         if isinstance(layer, Image) and role_of(layer) == "source":
             self.open_layer(layer)
 
+    def _prepare_removal(self) -> None:
+        make_canvas_current(self.viewer)
+
     def _on_removed(self) -> None:
         if self._own_change or self.comparison is None:
             return
@@ -463,6 +472,8 @@ class ComparisonSession:
             self.panels_changed.emit()
         else:
             self.close()
+        # Of several layers that go at once, this may have been the last.
+        self._prepare_removal()
 
     # ---- results -------------------------------------------------------------------------------------
 
