@@ -4,6 +4,7 @@ The names below are imported when they are first used, so that importing the pac
 and torch is loaded only by what needs it.
 """
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from napari_mri_cae.errors import InputError
     from napari_mri_cae.models import Model, list_models, load_model
     from napari_mri_cae.volume import Volume
+
+# The threads that share a convolution on a CPU wait for each other hundreds of times in every slice. By default they
+# spin, which takes the processor away from the viewer that paints beside them and, where cores are shared, made a slice
+# seven times slower. OpenMP reads this when torch is loaded, hence here; a value that the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = version("napari-mri-cae")
 
