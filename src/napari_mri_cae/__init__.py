@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from napari_mri_cae.models import Model, list_models, load_model
     from napari_mri_cae.volume import Volume
 
-# The threads that share a convolution on a CPU wait for each other hundreds of times in every slice. By default they
-# spin, which takes the processor away from the viewer that paints beside them and, where cores are shared, made a slice
-# seven times slower. OpenMP reads this when torch is loaded, hence here; a value that the user has set stays.
+# The threads that share a convolution on a CPU wait for each other hundreds of times in every slice. By
+# default they spin, which takes the processor away from the viewer that paints beside them: with other work
+# on the same two cores a slice took seven times as long. OpenMP reads this when torch is loaded, hence here;
+# a value that the user has set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = version("napari-mri-cae")
