@@ -85,6 +85,8 @@ class Card(_Part):
     """(H, W) that the network was made for, where it takes no other."""
     training: Training = Training()
     metrics: tuple[Measurement, ...] = ()
+    limits: str = ""
+    """Where it is known to fail."""
     licence: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     """Of the software that made the model."""

@@ -59,6 +59,8 @@ class TrainingConfig(_Settings):
     licence: str = ""
     """Of the weights."""
     description: str = ""
+    limits: str = ""
+    """Where the model is known to fail, for its card; as a rule this is known afterwards."""
 
     root: Path = Path()
     """Where relative data folders are found."""

@@ -179,6 +179,7 @@ class Recorder(lightning.Callback):
                 corruption=config.augmentation.model_dump(mode="json"),
                 description=config.description,
             ),
+            limits=config.limits,
             licence=config.licence,
             versions=self._versions,
             created=datetime.now(UTC).date().isoformat(),
