@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_damaged_file_is_left_out_of_the_list(user_folder, caplog):
 def test_an_unknown_name_lists_the_known_ones(model, user_folder):
     save_model(model, user_folder / "small.safetensors")
     with pytest.raises(
-        InputError, match=r"no model 'nobody': choose one of .*small, or a \.safetensors file"
+        InputError, match=r"no model 'nobody': choose one of .*small, or a file \(\.safetensors, \.h5"
     ):
         load_model("nobody")
 
@@ -57,9 +58,11 @@ def test_a_missing_file_is_said_in_a_sentence(tmp_path):
         load_model(tmp_path / "missing.safetensors")
 
 
-def test_keras_files_are_refused_with_a_reason(tmp_path):
-    with pytest.raises(InputError, match="this version cannot import Keras files"):
-        load_model(tmp_path / "model.h5")
+def test_keras_files_open_by_their_path():
+    path = Path(__file__).parent.parent / "data" / "keras" / "functional.keras2.h5"
+    model = load_model(path)
+    assert (model.card.architecture, model.path) == ("keras-graph", path)
+    assert load_model(str(path)) is model
 
 
 def test_listing_models_needs_no_torch():

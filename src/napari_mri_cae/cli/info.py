@@ -1,7 +1,7 @@
 """Print the facts of a volume, or the card of a model.
 
-FILE is a volume, a model file (.safetensors) or the name of a model that
-'mri-cae models' lists.
+FILE is a volume, a model file (.safetensors, or Keras's .h5 and .keras), or
+the name of a model that 'mri-cae models' lists.
 """
 
 import argparse
@@ -44,10 +44,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _card(path: Path) -> "Card | None":
-    from napari_mri_cae.models import find_models, read_card
+    from napari_mri_cae.models import find_models, load_model, read_card
+    from napari_mri_cae.models.keras import SUFFIXES
 
     if path.suffix == ".safetensors":
         return read_card(path)
+    if path.suffix.lower() in SUFFIXES:
+        return load_model(path).card
     if path.exists() or path.suffix:
         return None
     found = find_models().get(str(path))

@@ -35,7 +35,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="a name that 'mri-cae models' lists, or a .safetensors file (default: the shipped model)",
+        help="a name of 'mri-cae models', or a .safetensors, .h5 or .keras file (default: the shipped)",
     )
 
 

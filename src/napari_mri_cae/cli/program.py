@@ -12,7 +12,7 @@ from typing import Final
 from napari_mri_cae import __version__
 from napari_mri_cae.errors import InputError
 
-# Each is a module of this package with `configure(parser)` and `run(arguments)`.
+# Each is a module of this package ("_" for "-") with `configure(parser)` and `run(arguments)`.
 _COMMANDS: Final = {
     "demo": "see the four panels with a sample brain, in napari where there is a display",
     "info": "print a volume's or a model's facts",
@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "corrupt": "add noise, dropout, blur or blank squares to a volume",
     "reconstruct": "run a model over a volume",
     "metrics": "measure a volume against a reference: PSNR, SSIM, DSSIM, MSE",
+    "import-keras": "turn a model that Keras saved into a model file of this software",
     "train": "train a model as a YAML file says",
 }
 _INTERRUPTED: Final = 130
@@ -86,7 +87,7 @@ def build_parser(words: Collection[str] = tuple(_COMMANDS)) -> argparse.Argument
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, allow_abbrev=False)
         if name in words:
-            module = import_module(f"napari_mri_cae.cli.{name}")
+            module = import_module(f"napari_mri_cae.cli.{name.replace('-', '_')}")
             command.description = module.__doc__
             command.formatter_class = argparse.RawDescriptionHelpFormatter
             module.configure(command)

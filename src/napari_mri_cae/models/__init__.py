@@ -2,6 +2,7 @@
 
 from napari_mri_cae.models.card import Card, DataSource, Measurement, Training
 from napari_mri_cae.models.file import read_card, read_model, save_model
+from napari_mri_cae.models.keras import import_keras
 from napari_mri_cae.models.model import Model
 from napari_mri_cae.models.registry import (
     DEFAULT_MODEL,
@@ -19,6 +20,7 @@ __all__ = [
     "Model",
     "Training",
     "find_models",
+    "import_keras",
     "list_models",
     "load_model",
     "read_card",

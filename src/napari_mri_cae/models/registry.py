@@ -10,6 +10,8 @@ import platformdirs
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models.card import Card
 from napari_mri_cae.models.file import SUFFIX, read_card, read_model
+from napari_mri_cae.models.keras import SUFFIXES as KERAS_SUFFIXES
+from napari_mri_cae.models.keras import import_keras
 from napari_mri_cae.models.model import Model
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     Parameters
     ----------
     name_or_path
-        A name as in `list_models`, or a model file (".safetensors"). None is the default shipped model.
+        A name as in `list_models`, a model file (".safetensors"), or a file that Keras saved (".h5",
+        ".hdf5", ".keras"; `import_keras` says more). None is the default shipped model.
 
     Raises
     ------
@@ -68,14 +71,12 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     """
     name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
     path = Path(name).expanduser()
-    suffix = path.suffix.lower()
-    if suffix in {".h5", ".hdf5", ".keras"}:
-        raise InputError(f"{path} is a Keras file, and this version cannot import Keras files.")
-    if suffix != SUFFIX and not isinstance(name_or_path, Path):
+    suffixes = (SUFFIX, *KERAS_SUFFIXES)
+    if path.suffix.lower() not in suffixes and not isinstance(name_or_path, Path):
         models = find_models()
         if name not in models:
-            known = ", ".join(models) or "none"
-            raise InputError(f"there is no model {name!r}: choose one of {known}, or a {SUFFIX} file.")
+            known, files = ", ".join(models) or "none", ", ".join(suffixes)
+            raise InputError(f"there is no model {name!r}: choose one of {known}, or a file ({files}).")
         path = models[name][0]
     try:
         path = path.resolve()
@@ -92,4 +93,4 @@ def _card(path: Path, changed: int) -> Card:
 
 @lru_cache(maxsize=4)
 def _model(path: Path, changed: int) -> Model:
-    return read_model(path)
+    return import_keras(path) if path.suffix.lower() in KERAS_SUFFIXES else read_model(path)

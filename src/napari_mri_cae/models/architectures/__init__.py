@@ -18,7 +18,11 @@ _ARCHITECTURES: Final = {
     "uoc2021-residual-unet": ("uoc2021_residual_unet", "ResidualUNet"),
     "uoc2021-myronenko": ("uoc2021_myronenko", "Myronenko"),
 }
+# Has no shape of its own: its parameters are the graph of an imported network.
+_GRAPH: Final = {"keras-graph": ("keras_graph", "KerasGraph")}
 ARCHITECTURES: Final[tuple[str, ...]] = tuple(_ARCHITECTURES)
+PUBLISHED: Final[tuple[str, ...]] = tuple(name for name in ARCHITECTURES if name != "skip-unet")
+"""Those of published systems, in Keras."""
 
 
 def build(name: str, **parameters: Any) -> "nn.Module":
@@ -27,7 +31,7 @@ def build(name: str, **parameters: Any) -> "nn.Module":
     Parameters
     ----------
     name
-        One of `ARCHITECTURES`.
+        One of `ARCHITECTURES`; or "keras-graph", for which see `KerasGraph`.
     **parameters
         Of that architecture; what is left out takes its default.
 
@@ -36,9 +40,10 @@ def build(name: str, **parameters: Any) -> "nn.Module":
     InputError
         If there is no such architecture, or it does not take these parameters.
     """
-    if name not in _ARCHITECTURES:
+    known = _ARCHITECTURES | _GRAPH
+    if name not in known:
         raise InputError(f"there is no architecture {name!r}; known are {', '.join(ARCHITECTURES)}.")
-    module, attribute = _ARCHITECTURES[name]
+    module, attribute = known[name]
     make = getattr(import_module(f"{__name__}.{module}"), attribute)
     try:
         return cast("nn.Module", make(**parameters))
