@@ -1,5 +1,6 @@
 """A real window with the Compare dock, hands to use it with, tiny volumes and tiny models."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 import torch
 from napari.layers import Image
 from napari.utils.notifications import Notification, notification_manager
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QWidget
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
+from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QSlider, QWidget
 
 import napari_mri_cae.models
 from napari_mri_cae.comparison import Comparison
@@ -35,25 +36,34 @@ class Gate(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
-        self._permits = threading.Semaphore(0)
-        self._open = threading.Event()
+        self._permits = 0.0
+        self._changed = threading.Condition()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Gate":
         return self
 
     def let(self, slices: int = 1) -> None:
-        """Let some slices through."""
-        self._permits.release(slices)
+        """Let some more slices through."""
+        with self._changed:
+            self._permits += slices
+            self._changed.notify_all()
 
     def open(self) -> None:
         """Let everything through from now on."""
-        self._open.set()
-        self._permits.release()
+        with self._changed:
+            self._permits = math.inf
+            self._changed.notify_all()
+
+    def shut(self) -> None:
+        """Let nothing through any more."""
+        with self._changed:
+            self._permits = 0.0
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
         self.calls += 1
-        if not self._open.is_set():
-            assert self._permits.acquire(timeout=PATIENCE_S)
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._permits > 0, timeout=PATIENCE_S)
+            self._permits -= 1
         return slices * 0.5
 
 
@@ -153,6 +163,27 @@ class CompareWindow:
         while picker.currentIndex() != row:
             key = Qt.Key.Key_Down if picker.currentIndex() < row else Qt.Key.Key_Up
             self.qtbot.keyClick(picker, key)
+
+    def drag(self, slider: QWidget, to: float) -> None:
+        """Take a slider's handle with the mouse and drag it along, to a share of its length."""
+        inner = slider.findChild(QSlider)
+        low, high = inner.minimum(), inner.maximum()
+        share = (inner.value() - low) / (high - low)
+        ends = [QPoint(round(6 + (inner.width() - 12) * at), inner.height() // 2) for at in (share, to)]
+        self.mouse(inner, *ends)
+
+    def mouse(self, widget: QWidget, start: QPoint, end: QPoint) -> None:
+        """Press the left button, move with it and let go."""
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        for kind, place, button, buttons in (
+            (QEvent.Type.MouseButtonPress, start, left, left),
+            (QEvent.Type.MouseMove, (start + end) / 2, none, left),
+            (QEvent.Type.MouseMove, end, none, left),
+            (QEvent.Type.MouseButtonRelease, end, left, none),
+        ):
+            where = QPointF(place), QPointF(widget.mapToGlobal(place))
+            event = QMouseEvent(kind, *where, button, buttons, Qt.KeyboardModifier.NoModifier)
+            QApplication.sendEvent(widget, event)
 
     def press(self, widget: QWidget, *keys: Qt.Key) -> None:
         widget.setFocus()

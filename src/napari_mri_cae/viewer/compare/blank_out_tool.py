@@ -52,7 +52,8 @@ class BlankOutTool:
         if start is None:
             return
         yield
-        while event.type == "mouse_move":
+        # Also where the button is let go: quick moves are not all told.
+        while event.type in ("mouse_move", "mouse_release"):
             end = self._pixel(event.position)
             if end is not None:
                 square = square_between(start, end)

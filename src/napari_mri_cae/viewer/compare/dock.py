@@ -184,11 +184,8 @@ class CompareDock(QWidget):
     def hideEvent(self, event: QHideEvent | None) -> None:
         """End the comparison if the dock has been closed, not if another tab covers it."""
         super().hideEvent(event)
-        dock = self.parentWidget()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parentWidget()
-        if dock is not None and dock.isHidden():
-            self.close_comparison()
+        # Afterwards: a dock that is made to float is hidden for an instant.
+        QTimer.singleShot(0, self._close_if_hidden)
 
     def event(self, event: QEvent | None) -> bool:
         """Give the viewer back when the dock lets go of the widget; stop before it is deleted."""
@@ -217,6 +214,13 @@ class CompareDock(QWidget):
             layer = self.source_box.likely_layer()
             if layer is not None:
                 self.session.open_layer(layer)
+
+    def _close_if_hidden(self) -> None:
+        dock = self.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        if dock is not None and dock.isHidden():
+            self.close_comparison()
 
     def _place_blank_out(self, square: BlankOut) -> None:
         positions = [isinstance(item.corruption, BlankOut) for item in self.state.chain]

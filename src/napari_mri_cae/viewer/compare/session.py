@@ -1,6 +1,7 @@
 """One viewer's comparison: from a file or a layer to four panels that follow the user."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -193,7 +194,8 @@ class ComparisonSession:
             self.viewer.screenshot(str(beside), canvas_only=True, flash=False)
             beside.replace(picture)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
             self.failed.emit(
                 InputError(f"{picture} cannot be written ({error.strerror}): choose another folder.")
             )

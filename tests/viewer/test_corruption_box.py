@@ -1,0 +1,143 @@
+"""The list of corruptions: what is done in it by hand arrives in the comparison."""
+
+import numpy as np
+import pytest
+from magicgui.widgets import LineEdit
+from qtpy.QtCore import Qt
+
+from napari_mri_cae.corruptions import (
+    BlankOut,
+    GaussianBlur,
+    GaussianNoise,
+    PixelDropout,
+    RicianNoise,
+    corruption_kinds,
+)
+from napari_mri_cae.viewer.compare.corruption_box import CorruptionBox
+from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
+
+
+@pytest.fixture
+def box(qtbot) -> CorruptionBox:
+    box = CorruptionBox(CompareState())
+    qtbot.addWidget(box)
+    box.show()
+    return box
+
+
+def kinds(state: CompareState) -> list[str]:
+    return [item.corruption.kind for item in state.chain]
+
+
+def test_every_field_of_every_form_arrives(box: CorruptionBox, qtbot) -> None:
+    state = box._state
+    for kind in corruption_kinds().values():
+        row = box.row(kind)
+        position = box.rows.index(row)
+        for name in kind.model_fields:
+            widget = row.form.widget(name)
+            before = getattr(state.chain[position].corruption, name)
+            if isinstance(widget, LineEdit):
+                qtbot.keyClicks(widget.native, "7")
+                expected = 7
+            elif isinstance(before, bool):
+                widget.native.click()
+                expected = not before
+            else:
+                widget.value = expected = type(before)(widget.max / 2)
+            item = state.chain[position]
+            assert getattr(item.corruption, name) == pytest.approx(expected), (kind, name)
+            assert item.enabled
+            assert row.check.isChecked()
+    assert [item.corruption for item in state.chain] == [
+        GaussianNoise(sigma=0.125, clip=True),
+        RicianNoise(sigma=0.125, clip=True),
+        PixelDropout(rate=0.25, rescale=True),
+        GaussianBlur(sigma=2.5, kernel_size=7),
+        BlankOut(size=64, row=7, column=7, value=0.5),
+    ]
+
+
+def test_order_and_options(box: CorruptionBox, qtbot) -> None:
+    state = box._state
+    before = kinds(state)
+    first, second = box.rows[:2]
+    assert not first.earlier.isEnabled()
+    assert not box.rows[-1].later.isEnabled()
+    qtbot.mouseClick(second.earlier, Qt.MouseButton.LeftButton)
+    assert kinds(state) == [before[1], before[0], *before[2:]]
+    assert box.rows[:2] == [second, first]
+    assert (second.number.text(), first.number.text()) == ("1", "2")
+    assert second.y() < first.y() or box.layout().indexOf(second) < box.layout().indexOf(first)
+    for _ in range(4):
+        qtbot.mouseClick(second.later, Qt.MouseButton.LeftButton)
+    assert kinds(state)[-1] == before[1]
+    assert not second.later.isEnabled()
+
+    clip = first.form.widget("clip")
+    assert first.form.widget("sigma").visible
+    assert not clip.visible
+    qtbot.mouseClick(first.more, Qt.MouseButton.LeftButton)
+    assert clip.visible
+    qtbot.mouseClick(first.more, Qt.MouseButton.LeftButton)
+    assert not clip.visible
+
+
+def test_a_wrong_number_disturbs_nothing_else(box: CorruptionBox, qtbot) -> None:
+    state = box._state
+    row = box.row(GaussianBlur)
+    position = box.rows.index(row)
+    qtbot.mouseClick(row.more, Qt.MouseButton.LeftButton)
+    field = row.form.widget("kernel_size").native
+    qtbot.keyClicks(field, "4")
+    assert "border" in field.styleSheet()
+    assert state.chain[position] == ChainItem(GaussianBlur(sigma=1.0), enabled=False)
+    row.check.click()
+    assert state.chain[position] == ChainItem(GaussianBlur(sigma=1.0), enabled=True)
+    row.form.widget("sigma").value = 2.0
+    assert state.chain[position] == ChainItem(GaussianBlur(sigma=2.0), enabled=True)
+    assert field.text() == "4"
+    state.replace_corruption(position, ChainItem(GaussianBlur(sigma=0.5, kernel_size=3)))
+    assert field.text() == "3"
+    assert field.styleSheet() == ""
+    assert not row.check.isChecked()
+
+
+def test_the_hand_on_a_slider_moves_the_comparison(unseen) -> None:
+    window, box = unseen, unseen.dock.corruption_box
+    comparison = window.comparison
+    window.scroll_to(5)
+    noise = box.row(GaussianNoise)
+    before, drawn = window.cell("slice", "psnr", "corrupted"), window.on_screen("corrupted").copy()
+    slider = noise.form.widget("sigma")
+    window.drag(slider.native, 0.8)
+    sigma = slider.value
+    assert sigma == pytest.approx(0.2, abs=0.03)
+    assert comparison.corruptions == (GaussianNoise(sigma=sigma),)
+    assert noise.form.settings == GaussianNoise(sigma=sigma)
+    window.until(lambda: comparison.done[5] and window.cell("slice", "psnr", "corrupted") != before)
+    window.until_done()
+    assert not np.array_equal(window.on_screen("corrupted"), drawn)
+    for role in window.panels:
+        np.testing.assert_array_equal(window.on_screen(role), getattr(comparison, role)[5])
+    row = comparison.metrics[5]
+    assert window.cell("slice", "psnr", "corrupted") == f"{row['psnr_corrupted']:.2f}"
+    noise_level = np.std(comparison.corrupted - comparison.original)
+    assert noise_level == pytest.approx(sigma, rel=0.1)
+
+    # Off: nothing is done to the volume. Dropout on, and moved before the noise.
+    window.check(noise.check)
+    assert comparison.corruptions == ()
+    window.until_done()
+    np.testing.assert_array_equal(comparison.corrupted, comparison.original)
+    assert window.cell("slice", "psnr", "corrupted") == "∞"
+    window.check(noise.check)
+    dropout = box.row(PixelDropout)
+    window.check(dropout.check)
+    assert [type(corruption) for corruption in comparison.corruptions] == [GaussianNoise, PixelDropout]
+    after = window.until_done().corrupted.copy()
+    window.click(dropout.earlier)
+    window.click(dropout.earlier)
+    assert [type(corruption) for corruption in comparison.corruptions] == [PixelDropout, GaussianNoise]
+    assert not np.array_equal(window.until_done().corrupted, after)
+    assert window.sentences == []
