@@ -18,7 +18,9 @@ from napari_mri_cae.volume import Volume
 METADATA_KEY: Final = "napari_mri_cae"
 
 #: What a layer holds: the volume itself, or one of the four of its comparison.
-Role = Literal["source", "original", "corrupted", "reconstructed", "residual"]
+Role = Literal[
+    "source", "original", "corrupted", "reconstructed", "residual", "reconstructed_2", "residual_2"
+]
 
 LayerType = Literal["image", "labels"]
 VolumeLayer = tuple[npt.NDArray[Any], dict[str, Any], LayerType]

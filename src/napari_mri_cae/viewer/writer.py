@@ -150,7 +150,7 @@ def _intensities(values: npt.NDArray[Any], volume: Volume, role: Role) -> npt.ND
     """Return what a layer of ours holds on the volume's own intensity scale."""
     if role == "source":
         return values
-    if role == "residual":
+    if role in ("residual", "residual_2"):
         return np.asarray(values * np.float32(volume.window.high - volume.window.low), dtype=np.float32)
     return volume.to_intensities(values)
 

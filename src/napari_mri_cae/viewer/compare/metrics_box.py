@@ -36,32 +36,52 @@ class MetricsBox(QWidget):
             title.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(title, 0, column, 1, 2)
         self.cells: dict[tuple[str, str, str], QLabel] = {}
+        self._second_rows: list[QWidget] = []
         for column in range(1, 5):
             grid.setColumnStretch(column, 1)
             head = QLabel(("corr.", "recon.")[(column - 1) % 2])
             head.setToolTip(("Corrupted", "Reconstructed")[(column - 1) % 2] + " against the original")
             head.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(head, 1, column)
+        columns = tuple((scope, image) for scope in ("slice", "volume") for image in _IMAGES)
         for row, (metric, label, tooltip) in enumerate(_METRICS, start=2):
-            name = QLabel(label)
-            name.setToolTip(tooltip)
-            grid.addWidget(name, row, 0)
-            for column, (scope, image) in enumerate(
-                ((scope, image) for scope in ("slice", "volume") for image in _IMAGES), start=1
-            ):
-                cell = QLabel(NOTHING)
-                cell.setAlignment(Qt.AlignmentFlag.AlignRight)
-                cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                cell.setToolTip(tooltip)
-                self.cells[scope, metric, image] = cell
-                grid.addWidget(cell, row, column)
+            self._add_label(grid, row, label, tooltip)
+            for column, (scope, image) in enumerate(columns, start=1):
+                self._add_cell(grid, row, column, (scope, metric, image), tooltip)
+        for row, (metric, _, tooltip) in enumerate(_METRICS, start=2 + len(_METRICS)):
+            second = f"The second model. {tooltip}"
+            self._second_rows.append(self._add_label(grid, row, f"{metric.upper()} 2", second))
+            for column, scope in ((2, "slice"), (4, "volume")):
+                cell = self._add_cell(grid, row, column, (scope, metric, "reconstructed_2"), second)
+                self._second_rows.append(cell)
         session.measured.connect(self.show_numbers)
         session.opened.connect(self.show_numbers)
         session.closed.connect(self.show_numbers)
         self.show_numbers()
 
+    def _add_label(self, grid: QGridLayout, row: int, text: str, tooltip: str) -> QLabel:
+        label = QLabel(text)
+        label.setToolTip(tooltip)
+        grid.addWidget(label, row, 0)
+        return label
+
+    def _add_cell(
+        self, grid: QGridLayout, row: int, column: int, key: tuple[str, str, str], tooltip: str
+    ) -> QLabel:
+        cell = QLabel(NOTHING)
+        cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+        cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        cell.setToolTip(tooltip)
+        self.cells[key] = cell
+        grid.addWidget(cell, row, column)
+        return cell
+
     def show_numbers(self) -> None:
         """Show what is known now."""
+        comparison = self._session.comparison
+        has_second = comparison is not None and comparison.second_model is not None
+        for widget in self._second_rows:
+            widget.setVisible(has_second)
         comparison, index = self._session.comparison, self._session.current_slice()
         self.slice_title.setText("Slice" if index is None else f"Slice {index}")
         if comparison is None:
@@ -73,6 +93,8 @@ class MetricsBox(QWidget):
         self.volume_title.setText("Volume" if comparison.is_complete else "Volume so far")
         for (scope, metric, image), cell in self.cells.items():
             column = f"{metric}_{image}"
+            if column not in summary:
+                continue
             if scope == "volume":
                 value = summary[column]
             else:

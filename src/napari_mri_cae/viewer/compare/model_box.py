@@ -48,6 +48,11 @@ class ModelBox(QWidget):
         for card in list_models():
             self._add_model(card.name, card)
         self.model.activated.connect(self._on_model)
+        self.second_model = _picker("Another model, shown beside the first: the same slices, two more panels")
+        self.second_model.addItem("None", None)
+        for position in range(self.model.count()):
+            _copy_item(self.model, position, self.second_model)
+        self.second_model.activated.connect(self._on_second_model)
         self.open_button = QPushButton("Open ...")
         self.open_button.setToolTip("Open a model file (.safetensors)")
         self.open_button.clicked.connect(self._ask)
@@ -74,12 +79,14 @@ class ModelBox(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.addRow("Model", models)
+        form.addRow("Beside it", self.second_model)
         form.addRow("Device", self.device)
         form.addRow("In use", self.in_use)
         form.addRow("", self.exact)
         form.addRow("Seed", self.seed)
 
         state.events.model.connect(self._show)
+        state.events.second_model.connect(self._show)
         state.events.device.connect(self._show)
         state.events.exact.connect(self._show)
         state.events.seed.connect(self._show)
@@ -122,6 +129,9 @@ class ModelBox(QWidget):
     def _on_model(self, position: int) -> None:
         self._state.model = self.model.itemData(position)
 
+    def _on_second_model(self, position: int) -> None:
+        self._state.second_model = self.second_model.itemData(position)
+
     def _on_device(self, position: int) -> None:
         self._state.device = self.device.itemData(position)
 
@@ -133,9 +143,12 @@ class ModelBox(QWidget):
 
     def _show(self, *_: Any) -> None:
         state, comparison = self._state, self._session.comparison
-        if state.model is not None and self.model.findData(state.model) < 0:
-            self.model.addItem(Path(state.model).stem, state.model)
-            self.model.setItemData(self.model.count() - 1, state.model, _TOOLTIP)
+        for name in (state.model, state.second_model):
+            if name is not None and self.model.findData(name) < 0:
+                self.model.addItem(Path(name).stem, name)
+                self.model.setItemData(self.model.count() - 1, name, _TOOLTIP)
+                _copy_item(self.model, self.model.count() - 1, self.second_model)
+        self.second_model.setCurrentIndex(max(self.second_model.findData(state.second_model), 0))
         self.model.setCurrentIndex(max(self.model.findData(state.model), 0))
         self.model.setToolTip(self.model.itemData(self.model.currentIndex(), _TOOLTIP) or "")
         self.device.setCurrentIndex(max(self.device.findData(state.device), 0))
@@ -154,6 +167,12 @@ def describe_card(card: Card) -> str:
     if card.licence:
         lines.append(f"Licence: {card.licence}")
     return "\n".join(lines)
+
+
+def _copy_item(source: QComboBox, position: int, target: QComboBox) -> None:
+    """Add an entry of one picker to another."""
+    target.addItem(source.itemText(position), source.itemData(position))
+    target.setItemData(target.count() - 1, source.itemData(position, _TOOLTIP), _TOOLTIP)
 
 
 def _picker(tooltip: str) -> QComboBox:

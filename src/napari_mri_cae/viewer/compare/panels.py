@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 RESIDUAL_COLORMAP: Final = Colormap(RESIDUAL_COLORS, name="residual", display_name="residual")
 ROLES: Final[tuple[Role, ...]] = ("original", "corrupted", "reconstructed", "residual")
+# Three columns: what went in, what the first and what the second model made of it.
+ROLES_OF_TWO: Final[tuple[Role, ...]] = (
+    "original",
+    "reconstructed",
+    "reconstructed_2",
+    "corrupted",
+    "residual",
+    "residual_2",
+)
+_RESIDUALS: Final = ("residual", "residual_2")
 _LINKED: Final = ("contrast_limits", "colormap", "gamma", "interpolation2d")
 
 
@@ -81,14 +91,16 @@ class Panels:
         """
         if self._before is None:
             self._before = self._remember()
-        reusable = {
+        reusable: dict[str, Image] = {
             role: layer
             for role, layer in self.layers.items()
-            if layer.data.shape == comparison.original.shape and _lies_in(layer, attributes)
+            if role in roles_of(comparison)
+            and layer.data.shape == comparison.original.shape
+            and _lies_in(layer, attributes)
         }
         self._discard(keep=reusable)
         self._layers = {}
-        for role in ROLES:
+        for role in roles_of(comparison):
             data = getattr(comparison, role)
             extra = {METADATA_KEY: {**metadata, "role": role}}
             if role in reusable:
@@ -114,10 +126,10 @@ class Panels:
 
     def set_residual_range(self, value: float) -> None:
         """Show the residual from minus to plus `value`."""
-        layer = self.layers.get("residual")
-        if layer is not None:
-            layer.contrast_limits_range = (-1.0, 1.0)
-            layer.contrast_limits = (-value, value)
+        for role, layer in self.layers.items():
+            if role in _RESIDUALS:
+                layer.contrast_limits_range = (-1.0, 1.0)
+                layer.contrast_limits = (-value, value)
 
     def close(self) -> None:
         """Remove the panels and give the viewer back as it was."""
@@ -163,11 +175,11 @@ class Panels:
         metadata: dict[str, Any],
         residual_range: float,
     ) -> Image:
-        is_residual = role == "residual"
+        is_residual = role in _RESIDUALS
         limits = (-residual_range, residual_range) if is_residual else (0.0, 1.0)
         layer = Image(
             data,
-            name=role.capitalize(),
+            name=role.capitalize().replace("_", " "),
             metadata=metadata,
             contrast_limits=limits,
             colormap=RESIDUAL_COLORMAP if is_residual else "gray",
@@ -181,25 +193,36 @@ class Panels:
 
     def _arrange(self) -> None:
         """Put the panels in order and link what they share."""
-        layers = [self._layers[role] for role in ROLES]
+        layers = list(self._layers.values())
         positions = sorted(self._viewer.layers.index(layer) for layer in layers)
         for position, layer in zip(positions, layers, strict=True):
             index = self._viewer.layers.index(layer)
             if index != position:
                 self._viewer.layers.move(index, position)
-        shared = layers[:3]
-        with suppress(ValueError, KeyError):
-            unlink_layers(shared, _LINKED)
-        link_layers(shared, _LINKED)
+        for linked in self._linked():
+            with suppress(ValueError, KeyError):
+                unlink_layers(linked, _LINKED)
+            link_layers(linked, _LINKED)
+
+    def _linked(self) -> tuple[list[Image], list[Image]]:
+        """Return the layers that share contrast and colours: images among themselves, and residuals."""
+        images = [layer for role, layer in self._layers.items() if role not in _RESIDUALS]
+        residuals = [layer for role, layer in self._layers.items() if role in _RESIDUALS]
+        return images, residuals
 
     def _discard(self, keep: dict[str, Image] | None = None) -> None:
         gone = [layer for role, layer in self.layers.items() if role not in (keep or {})]
-        shared = [layer for role, layer in self._layers.items() if role != "residual"]
-        if len(shared) > 1:
-            with suppress(ValueError, KeyError):
-                unlink_layers(shared, _LINKED)
+        for linked in self._linked():
+            if len(linked) > 1:
+                with suppress(ValueError, KeyError):
+                    unlink_layers(linked, _LINKED)
         for layer in gone:
             self._viewer.layers.remove(layer)
+
+
+def roles_of(comparison: Comparison) -> tuple[Role, ...]:
+    """Return what a comparison shows, in the order of the grid's cells."""
+    return ROLES if comparison.second_model is None else ROLES_OF_TWO
 
 
 def _lies_in(layer: Layer, attributes: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ class SaveBox(QWidget):
         self.volumes = QPushButton("Save volumes")
         self.volumes.setToolTip("Write NIfTI files on the original grid, in the volume's own intensities")
         menu = QMenu(self.volumes)
-        menu.addAction("All four ...", lambda: self._ask_volume(None))
+        menu.addAction("All ...", lambda: self._ask_volume(None))
         menu.addSeparator()
         for role in ROLES:
             menu.addAction(f"{role.capitalize()} ...", lambda role=role: self._ask_volume(role))
@@ -50,7 +50,7 @@ class SaveBox(QWidget):
         return str(folder / f"{comparison.volume.name}{suffix}")
 
     def _ask_volume(self, role: Role | None) -> None:
-        title = "Save all four volumes" if role is None else f"Save the {role} volume"
+        title = "Save all volumes" if role is None else f"Save the {role} volume"
         suffix = ".nii.gz" if role is None else f"_{role}.nii.gz"
         name, _ = QFileDialog.getSaveFileName(self, title, self._suggestion(suffix), "NIfTI (*.nii.gz *.nii)")
         if name:

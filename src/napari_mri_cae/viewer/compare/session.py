@@ -19,7 +19,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import Plane, plane_axis
 from napari_mri_cae.viewer.compare.fill import Fill
 from napari_mri_cae.viewer.compare.numbers import format_metric
-from napari_mri_cae.viewer.compare.panels import ROLES, Panels
+from napari_mri_cae.viewer.compare.panels import Panels, roles_of
 from napari_mri_cae.viewer.compare.state import CompareState
 from napari_mri_cae.viewer.gl_context import make_canvas_current
 from napari_mri_cae.viewer.layers import (
@@ -49,7 +49,7 @@ _LONGEST_WAIT_MS = 2000
 class _Job:
     """Something that a thread does in the background and whose result is waited for."""
 
-    kind: Literal["volume", "model", "save"]
+    kind: Literal["volume", "model", "second model", "save"]
     what: str
 
 
@@ -107,6 +107,7 @@ class ComparisonSession:
         self._jobs: list[_Job] = []
         self._frame = 0
         self._model: str | None = None
+        self._second_model: str | None = None
         self._told: int | None = None
         self._waiting_saves: list[tuple[Path, Role | None]] = []
         self._own_change = False
@@ -170,14 +171,14 @@ class ComparisonSession:
             self._show_panels(self.comparison, spatial_attributes(self.source))
 
     def save(self, path: Path, role: Role | None = None) -> None:
-        """Write one of the volumes, or all four, as NIfTI; once the whole volume is finished.
+        """Write one of the volumes, or all of them, as NIfTI; once the whole volume is finished.
 
         Parameters
         ----------
         path : pathlib.Path
-            The file; for all four, each gets its role at the end of its name.
+            The file; for all of them, each gets its role at the end of its name.
         role : {"original", "corrupted", "reconstructed", "residual"}, optional
-            All four if left out.
+            All of them if left out.
         """
         if self.comparison is None:
             self.failed.emit(InputError("There is nothing to save: open a volume first."))
@@ -243,7 +244,7 @@ class ComparisonSession:
     def _prepare(self, volume: Volume, layer: Layer) -> None:
         """Normalise the volume and load the model in the background, then show the comparison."""
         state = self.state
-        model, frame = state.model, self._frame_on_screen(layer)
+        model, second_model, frame = state.model, state.second_model, self._frame_on_screen(layer)
 
         def build() -> Comparison:
             return Comparison(
@@ -254,23 +255,31 @@ class ComparisonSession:
                 seed=state.seed,
                 device=state.device,
                 exact=state.exact,
+                second_model=second_model,
             )
 
         self._in_background(
             "volume",
             build,
-            lambda comparison: self._show(comparison, layer, frame, model),
+            lambda comparison: self._show(comparison, layer, frame, model, second_model),
             f"Preparing {volume.name} ...",
         )
 
-    def _show(self, comparison: Comparison, layer: Layer, frame: int, model: str | None) -> None:
+    def _show(
+        self,
+        comparison: Comparison,
+        layer: Layer,
+        frame: int,
+        model: str | None,
+        second_model: str | None,
+    ) -> None:
         if layer not in self.viewer.layers:
             return
         is_other_grid = self.comparison is None or self.comparison.original.shape != comparison.original.shape
         self._end_fill()
         self.comparison = comparison
         self.source = layer
-        self._frame, self._model = frame, model
+        self._frame, self._model, self._second_model = frame, model, second_model
         # What the user has changed while the volume was being prepared.
         self._on_settings_changed()
         self._change(plane=self.state.plane)
@@ -295,6 +304,8 @@ class ComparisonSession:
         self._follow_slice()
         if self.state.model != model:
             self._on_model_changed()
+        if self.state.second_model != second_model:
+            self._on_second_model_changed()
         self._follow_frame()
 
     def _show_panels(self, comparison: Comparison, attributes: dict[str, Any]) -> None:
@@ -330,6 +341,7 @@ class ComparisonSession:
         events.exact.connect(self._on_settings_changed)
         events.device.connect(self._on_settings_changed)
         events.model.connect(self._on_model_changed)
+        events.second_model.connect(self._on_second_model_changed)
         events.plane.connect(self._on_plane_changed)
         events.convention.connect(self._on_convention_changed)
         events.fill.connect(self._on_fill_changed)
@@ -371,6 +383,31 @@ class ComparisonSession:
             self.state.model = self._model
 
         self._in_background("model", lambda: load_model(name), use, "Loading the model ...", otherwise=keep)
+
+    def _on_second_model_changed(self) -> None:
+        from napari_mri_cae.models import load_model
+
+        if self.comparison is None:
+            return
+        name = self.state.second_model
+
+        def use(model: "Model | None") -> None:
+            comparison, source = self.comparison, self.source
+            self._second_model = name
+            if comparison is not None and source is not None and comparison.compare_with(model):
+                self._show_panels(comparison, spatial_attributes(source))
+                self.viewer.fit_to_view()
+                self._follow_slice()
+
+        def keep() -> None:
+            self.state.second_model = self._second_model
+
+        if name is None:
+            use(None)
+        else:
+            self._in_background(
+                "second model", lambda: load_model(name), use, "Loading the model ...", otherwise=keep
+            )
 
     def _on_plane_changed(self, plane: Plane) -> None:
         if self.comparison is None:
@@ -508,6 +545,8 @@ class ComparisonSession:
             if comparison.done[index]:
                 before, after = row["psnr_corrupted"], row["psnr_reconstructed"]
                 numbers = f"{format_metric('psnr', before)} → {format_metric('psnr', after)} dB"
+                if comparison.second_model is not None:
+                    numbers += f", {format_metric('psnr', row['psnr_reconstructed_2'])} dB"
             else:
                 numbers = "..."
             text = f"PSNR, slice {index}\n{numbers}"
@@ -527,7 +566,9 @@ class ComparisonSession:
         for path, role in waiting:
             self._in_background(
                 "save",
-                partial(save_comparison, finished, path, roles=ROLES if role is None else (role,)),
+                partial(
+                    save_comparison, finished, path, roles=roles_of(finished) if role is None else (role,)
+                ),
                 lambda written: self.saved.emit(f"Saved {', '.join(file.name for file in written)}."),
                 f"Saving {path.name} ...",
             )
@@ -536,7 +577,7 @@ class ComparisonSession:
 
     def _in_background(
         self,
-        kind: Literal["volume", "model", "save"],
+        kind: Literal["volume", "model", "second model", "save"],
         work: Callable[[], Result],
         then: Callable[[Result], None],
         what: str,

@@ -50,6 +50,8 @@ class CompareState:
         The seed of every random corruption.
     model : str or None
         What `load_model` takes; None is the default shipped model.
+    second_model : str or None
+        Another model that reconstructs the same slices; None is none.
     device : str
         "auto" or a device's name.
     exact : bool
@@ -67,6 +69,7 @@ class CompareState:
     convention: Convention = "radiological"
     seed: int = 0
     model: str | None = None
+    second_model: str | None = None
     device: str = "auto"
     exact: bool = False
     fill: bool = True
