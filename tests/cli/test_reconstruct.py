@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_mri_cae import Comparison, Volume
-from napari_mri_cae.models import load_model
+from napari_mri_cae.models import Model, load_model, save_model
 
 
 @pytest.mark.parametrize("plane", ["axial", "sagittal"])
@@ -53,3 +53,16 @@ def test_output_and_residual_are_two_files(
     ended = cli("reconstruct", volume_file, output, "--residual", output, "--model", model_file)
     assert ended.status == 1
     assert not output.exists()
+
+
+def test_says_what_the_model_was_not_trained_on(
+    cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path
+) -> None:
+    model = load_model(model_file)
+    card = model.card.model_copy(update={"plane": "sagittal"})
+    sagittal = save_model(Model(model.network, card), tmp_path / "sagittal.safetensors")
+    output = tmp_path / "out.nii.gz"
+    ended = cli("reconstruct", volume_file, output, "--model", sagittal, "--plane", "axial", "--json")
+    sentence = "The slices are axial; the model was trained on sagittal ones."
+    assert (ended.status, ended.err) == (0, f"note: {sentence}\n")
+    assert sentence in ended.json["notes"]

@@ -3,11 +3,13 @@
 The outputs are float32, on the input's own intensities, grid and affine; of a
 series, the chosen volume as 3-D. The model sees the volume's scale, on which
 its minimum is 0 and its 99.95th percentile is 1; what is above is cut off
-there, and voxels that are no number become the minimum. How it was made is
-written beside the output, as a .json file of the same name.
+there, and voxels that are no number become the minimum. What does not look
+like the volumes that the model was trained on is said in notes. How it was made
+is written beside the output, as a .json file of the same name.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{residual} is the output itself: choose another name for the residual.")
 
     from napari_mri_cae.comparison.provenance import describe
-    from napari_mri_cae.models import load_model
+    from napari_mri_cae.models import load_model, unfamiliar
     from napari_mri_cae.reconstruction import Reconstructor
     from napari_mri_cae.reconstruction.volume import reconstruct_volume
     from napari_mri_cae.volume import Volume
@@ -55,6 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model)
     reconstructor = Reconstructor(model, arguments.device, exact=arguments.exact)
     plane, device = arguments.plane, reconstructor.device.description
+    remarks = unfamiliar(volume, plane, model.card)
+    for remark in remarks:
+        print("note:", remark, file=sys.stderr)
     started = time.perf_counter()
     with Progress() as progress:
         reconstructed = reconstruct_volume(
@@ -71,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         "residual": residual.name if residual else None,
         "frame": arguments.frame,
         **describe(volume, [model], corruptions=(), plane=plane, seed=0, device=device),
-        "notes": list(volume.notes),
+        "notes": [*volume.notes, *remarks],
     }
     sidecar = write_sidecar(output, made)
     if arguments.json:

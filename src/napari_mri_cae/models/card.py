@@ -65,6 +65,31 @@ class Measurement(_Part):
     ssim_reconstructed: float | None = None
 
 
+Head = Literal["stripped", "whole"]
+
+
+class Histogram(_Part):
+    """Between what bounds the intensities of the training volumes of one kind lie, on the volume scale."""
+
+    head: Head
+    background: tuple[float, float]
+    """The lowest and the highest background, the value around the head, of all the volumes."""
+    quantiles: dict[str, tuple[float, float]]
+    """Of the tissue: the share of its voxels that are darker, as "0.25", with the lowest and the highest."""
+
+
+class Domain(_Part):
+    """What the volumes look like that a model was trained on, in numbers; what is empty is not known."""
+
+    spacings: tuple[float, float] | None = None
+    """Shortest and longest side of the pixels that the network saw, in mm; after resizing to a fixed size."""
+    head: Head | Literal["both"] | None = None
+    """Whether the heads were skull-stripped or whole."""
+    contrast: str = ""
+    """As BIDS names it: "T1w", "FLAIR"."""
+    histograms: tuple[Histogram, ...] = ()
+
+
 class Card(_Part):
     """What a model is, what it was trained on and how it must be fed.
 
@@ -84,6 +109,8 @@ class Card(_Part):
     fixed_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
     """(H, W) that the network was made for, where it takes no other."""
     training: Training = Training()
+    domain: Domain | None = None
+    """What the training volumes look like; `unfamiliar` compares others with it."""
     metrics: tuple[Measurement, ...] = ()
     limits: str = ""
     """Where it is known to fail."""
