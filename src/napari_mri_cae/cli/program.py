@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "reconstruct": "run a model over a volume",
     "metrics": "measure a volume against a reference: PSNR, SSIM, DSSIM, MSE",
     "import-keras": "turn a model that Keras saved into a model file of this software",
+    "export": "write a model as an ONNX file",
     "train": "train a model as a YAML file says",
 }
 _INTERRUPTED: Final = 130
