@@ -3,7 +3,9 @@
 import os
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,3 +41,12 @@ def _no_models_of_the_users_own(tmp_path_factory: pytest.TempPathFactory) -> Ite
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run."""
     return np.random.default_rng(20211)
+
+
+@pytest.fixture(scope="session")
+def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what Keras itself made: see tests/data/make_keras_files.py."""
+    folder = tmp_path_factory.mktemp("keras")
+    with zipfile.ZipFile(Path(__file__).parent / "data" / "keras.zip") as archive:
+        archive.extractall(folder)
+    return folder

@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -58,8 +57,8 @@ def test_a_missing_file_is_said_in_a_sentence(tmp_path):
         load_model(tmp_path / "missing.safetensors")
 
 
-def test_keras_files_open_by_their_path():
-    path = Path(__file__).parent.parent / "data" / "keras" / "functional.keras2.h5"
+def test_keras_files_open_by_their_path(keras_files):
+    path = keras_files / "functional.keras2.h5"
     model = load_model(path)
     assert (model.card.architecture, model.path) == ("keras-graph", path)
     assert load_model(str(path)) is model

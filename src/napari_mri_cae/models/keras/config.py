@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models.keras import graph
-from napari_mri_cae.models.keras.layers import make_node
+from napari_mri_cae.models.keras.layers import make_node, shorten
 
 _FUNCTIONAL: Final = {"Functional", "Model"}
 _MODELS: Final = {*_FUNCTIONAL, "Sequential"}
@@ -71,9 +71,9 @@ def read_config(config: Mapping[str, Any], name: str) -> KerasModel:
         builder = _Builder(name)
         builder.build(config)
         return builder.result()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(
             f"{name} is damaged: the description of its model makes no sense; get it again."
         ) from error
@@ -95,7 +95,7 @@ class _Builder:
         kind = config["class_name"]
         if kind not in _MODELS:
             raise InputError(
-                f"{self.name} holds a {kind}; only Sequential and Functional models say what is in them."
+                f"{self.name} holds a {shorten(kind)}: only Sequential and Functional models can be opened."
             )
         layers = self._layers(config, "")
         self.size = self._input_size(config, layers)
@@ -120,7 +120,7 @@ class _Builder:
             # Of a model within the model, all is needed that is needed of a model.
             settings = entry if kind in _MODELS else entry["config"]
             name = str(entry.get("name") or entry["config"]["name"])
-            place = f"{self.name}: layer {name!r} ({position} of {len(entries)}{within})"
+            place = f"{self.name}: layer {shorten(name)!r} ({position} of {len(entries)}{within})"
             if not sequential:
                 calls = tuple(_called_with(node, place) for node in entry["inbound_nodes"])
             elif layers or kind == _INPUT:
@@ -130,6 +130,8 @@ class _Builder:
                 layers.append(_Layer(_INPUT, "", settings, (), place, ""))
                 calls = ((("", 0),),)
             layers.append(_Layer(kind, name, settings, calls, place, _counted(kind, counts)))
+        if len({layer.name for layer in layers}) < len(layers):
+            raise ValueError("two layers of one name")
         return layers
 
     def _input_size(self, config: Mapping[str, Any], layers: list[_Layer]) -> tuple[int, int] | None:
@@ -143,12 +145,13 @@ class _Builder:
             shapes.append(config["config"].get("build_input_shape"))
         shape = next((shape for shape in shapes if shape), None)
         if shape is None:
-            first = next(layer for layer in layers if layer.kind != _INPUT)
-            inner = first.config
-            return self._input_size(inner, self._layers(inner, "")) if first.kind in _MODELS else None
+            first = next((layer for layer in layers if layer.kind != _INPUT), None)
+            if first is None or first.kind not in _MODELS:
+                return None
+            return self._input_size(first.config, self._layers(first.config, ""))
         if len(shape) != 4 or shape[-1] not in {1, None}:
             said = " x ".join("any" if size is None else str(size) for size in shape[1:])
-            raise InputError(f"{self.name} takes {said}, and slices are height x width x 1.")
+            raise InputError(f"{self.name} takes {shorten(said)}, and slices are height x width x 1.")
         height, width = shape[1:3]
         return None if height is None or width is None else (int(height), int(width))
 
@@ -208,7 +211,7 @@ class _Builder:
         names, counted = (*names, layer.name), (*counted, layer.counted)
         if layer.kind in _MODELS:
             (source,) = inputs
-            within = f" of {layer.name!r}"
+            within = f" of {shorten(layer.name)!r}"
             return self._lay_out(layer.config, self._layers(layer.config, within), source, names, counted)
         node = make_node(
             layer.kind, layer.config, layer.place, name=self._free_name("/".join(names)), inputs=inputs

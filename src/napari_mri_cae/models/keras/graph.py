@@ -188,5 +188,6 @@ class Graph(_Part):
 
     def to_parameters(self) -> dict[str, Any]:
         """Return the graph as plain data, without what has its default: what `build` takes."""
-        nodes = [{"kind": node.kind, **node.model_dump(exclude_defaults=True)} for node in self.nodes]
+        told = (node.model_dump(mode="json", exclude_defaults=True) for node in self.nodes)
+        nodes = [{"kind": node.kind, **fields} for node, fields in zip(self.nodes, told, strict=True)]
         return {"nodes": nodes, "output": self.output}

@@ -45,22 +45,26 @@ class Refused(Exception):
 def main(arguments: list[str]) -> None:
     """Read the file and write what is in it to standard output."""
     source: BinaryIO = Path(arguments[0]).open("rb") if arguments else io.BytesIO(sys.stdin.buffer.read())  # noqa: SIM115
+    _limit(source.seek(0, io.SEEK_END))
+    head, arrays = read(source)
+    output = sys.stdout.buffer
+    output.write(json.dumps(head).encode() + b"\n")
+    for array in arrays:
+        output.write(array.tobytes())
+    output.flush()
+
+
+def read(source: BinaryIO) -> tuple[dict[str, Any], list[npt.NDArray[np.float32]]]:
+    """Return what the line of JSON says, and the arrays."""
     size = source.seek(0, io.SEEK_END)
-    _limit(size)
     arrays: list[npt.NDArray[np.float32]] = []
     try:
         with h5py.File(source, "r") as file:
-            head = _read(file, size, arrays)
+            return _read(file, size, arrays), arrays
     except Refused as refusal:
-        head = {"refused": str(refusal)}
+        return {"refused": str(refusal)}, []
     except Exception as error:
-        head = {"damaged": f"{type(error).__name__}: {error}"[:1000]}
-    output = sys.stdout.buffer
-    output.write(json.dumps(head).encode() + b"\n")
-    if "arrays" in head:
-        for array in arrays:
-            output.write(array.tobytes())
-    output.flush()
+        return {"damaged": f"{type(error).__name__}: {error}"[:1000]}, []
 
 
 def _limit(size: int) -> None:
@@ -72,7 +76,7 @@ def _limit(size: int) -> None:
     megabytes = size // 2**20
     for kind, most in (
         (resource.RLIMIT_AS, 2**32 + 6 * size),
-        (resource.RLIMIT_CPU, 15 + megabytes // 20),
+        (resource.RLIMIT_CPU, 10 + megabytes // 20),
         (resource.RLIMIT_CORE, 0),
     ):
         # Some systems know a limit and cannot set it.

@@ -14,6 +14,7 @@ Config = Mapping[str, Any]
 # Keras's LeakyReLU has 0.3; its "leaky_relu" function has 0.2.
 _LEAKY_LAYER: Final = 0.3
 _LEAKY_FUNCTION: Final = 0.2
+_LONGEST: Final = 80
 _SAME_NAME: Final = (
     "relu",
     "sigmoid",
@@ -50,13 +51,15 @@ def make_node(kind: str, config: Config, place: str, *, name: str, inputs: tuple
     """
     make = _LAYERS.get(kind)
     if make is None:
-        raise InputError(f"{place} is a {kind} layer, and only these are supported: {', '.join(SUPPORTED)}.")
+        raise InputError(
+            f"{place} is a {shorten(kind)} layer, and only these are supported: {', '.join(SUPPORTED)}."
+        )
     try:
         fields = make(config)
     except _UnsupportedError as unsupported:
-        raise InputError(f"{place} has {unsupported}, which is not supported.") from None
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise InputError(f"{place} has settings that cannot be understood ({error}).") from error
+        raise InputError(f"{place} has {shorten(str(unsupported))}, which is not supported.") from None
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise InputError(f"{place} has settings that make no sense; get the file again.") from error
     cls = fields.pop("class")
     try:
         node: graph.Node = cls(name=name, inputs=inputs, **fields)
@@ -65,6 +68,11 @@ def make_node(kind: str, config: Config, place: str, *, name: str, inputs: tuple
         said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(f"{place} has settings that are not supported ({said}).") from error
     return node
+
+
+def shorten(text: str) -> str:
+    """Return text from a file, short enough for a sentence."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class _UnsupportedError(Exception):

@@ -50,7 +50,7 @@ def load_layer(layer: "nn.Module", arrays: "Mapping[str, npt.NDArray[np.float32]
     Raises
     ------
     InputError
-        If an array has another shape than the layer.
+        If an array has another shape than the layer, or holds what is no number.
     """
     import torch
 
@@ -60,6 +60,8 @@ def load_layer(layer: "nn.Module", arrays: "Mapping[str, npt.NDArray[np.float32]
         if tensor.shape != state[name].shape:
             stored, wanted = (" x ".join(map(str, _keras_shape(t))) for t in (tensor, state[name]))
             raise InputError(f"{place} has weights of {stored}, and its settings ask for {wanted}.")
+        if not tensor.isfinite().all():
+            raise InputError(f"{place} has weights that are infinite or no numbers: it cannot be used.")
         with torch.no_grad():
             state[name].copy_(tensor)
 
