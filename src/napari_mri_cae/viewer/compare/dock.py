@@ -23,7 +23,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.viewer.compare.blank_out_tool import BlankOutTool
 from napari_mri_cae.viewer.compare.corruption_box import CorruptionBox
 from napari_mri_cae.viewer.compare.metrics_box import MetricsBox
-from napari_mri_cae.viewer.compare.model_box import ModelBox
+from napari_mri_cae.viewer.compare.model_box import MODEL_SUFFIXES, ModelBox
 from napari_mri_cae.viewer.compare.progress_row import ProgressRow
 from napari_mri_cae.viewer.compare.save_box import SaveBox
 from napari_mri_cae.viewer.compare.session import ComparisonSession
@@ -167,7 +167,7 @@ class CompareDock(QWidget):
         event.acceptProposedAction()
         paths = [Path(url.toLocalFile()) for url in _dropped_urls(event) if url.isLocalFile()]
         if len(paths) == 1:
-            if paths[0].suffix.lower() == ".safetensors":
+            if paths[0].suffix.lower() in MODEL_SUFFIXES:
                 self.model_box.open_model(paths[0])
             else:
                 self.open_path(paths[0])

@@ -1,7 +1,7 @@
 """Which model reconstructs, and on which device."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from napari.qt.threading import FunctionWorker
 from qtpy.QtCore import Qt
@@ -19,10 +19,14 @@ from qtpy.QtWidgets import (
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, list_models, read_card
+from napari_mri_cae.models.file import SUFFIX
+from napari_mri_cae.models.keras import SUFFIXES as KERAS_SUFFIXES
 from napari_mri_cae.viewer.compare.numbers import NOTHING
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
 
+#: What the files of models end in.
+MODEL_SUFFIXES: Final = (SUFFIX, *KERAS_SUFFIXES)
 _AUTO = "auto"
 _TOOLTIP = Qt.ItemDataRole.ToolTipRole
 
@@ -54,7 +58,7 @@ class ModelBox(QWidget):
             _copy_item(self.model, position, self.second_model)
         self.second_model.activated.connect(self._on_second_model)
         self.open_button = QPushButton("Open ...")
-        self.open_button.setToolTip("Open a model file (.safetensors)")
+        self.open_button.setToolTip(f"Open a model file: {', '.join(MODEL_SUFFIXES)}")
         self.open_button.clicked.connect(self._ask)
 
         self.device = _picker("What the network runs on. Auto takes the fastest device of this machine.")
@@ -108,17 +112,18 @@ class ModelBox(QWidget):
 
     def open_model(self, path: Path) -> None:
         """Use a model file, if it is one."""
-        try:
-            read_card(path)
-        except InputError as error:
-            self._session.failed.emit(error)
-            return
+        if path.suffix.lower() == SUFFIX:
+            try:
+                read_card(path)
+            except InputError as error:
+                self._session.failed.emit(error)
+                return
         self._state.model = str(path)
 
     def _ask(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Open a model", "", "Models (*.safetensors);;All files (*)"
-        )
+        patterns = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        kinds = f"Models ({patterns});;All files (*)"
+        name, _ = QFileDialog.getOpenFileName(self, "Open a model", "", kinds)
         if name:
             self.open_model(Path(name))
 

@@ -1,5 +1,6 @@
 """One viewer's comparison: from a file or a layer to four panels that follow the user."""
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from napari_mri_cae.models import Model
 
 Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
 _NUMBERS = "mri_cae_psnr"
 _LONGEST_WAIT_MS = 2000
 
@@ -369,8 +371,6 @@ class ComparisonSession:
         self._change(corruptions=state.corruptions, seed=state.seed, device=state.device, exact=state.exact)
 
     def _on_model_changed(self) -> None:
-        from napari_mri_cae.models import load_model
-
         if self.comparison is None:
             return
         name = self.state.model
@@ -382,11 +382,9 @@ class ComparisonSession:
         def keep() -> None:
             self.state.model = self._model
 
-        self._in_background("model", lambda: load_model(name), use, "Loading the model ...", otherwise=keep)
+        self._in_background("model", lambda: _load(name), use, "Loading the model ...", otherwise=keep)
 
     def _on_second_model_changed(self) -> None:
-        from napari_mri_cae.models import load_model
-
         if self.comparison is None:
             return
         name = self.state.second_model
@@ -406,7 +404,7 @@ class ComparisonSession:
             use(None)
         else:
             self._in_background(
-                "second model", lambda: load_model(name), use, "Loading the model ...", otherwise=keep
+                "second model", lambda: _load(name), use, "Loading the model ...", otherwise=keep
             )
 
     def _on_plane_changed(self, plane: Plane) -> None:
@@ -626,3 +624,16 @@ class ComparisonSession:
         for path, _ in waiting:
             sentence = f"{path.name} was not saved, the volume was not finished: open it again and wait."
             self.failed.emit(InputError(sentence))
+
+
+def _load(name: str | None) -> "Model":
+    """Open a model; one from a file is remembered, so that its name is in the list from now on."""
+    from napari_mri_cae.models import load_model
+    from napari_mri_cae.models.user_models import remember_model
+
+    model = load_model(name)
+    try:
+        remember_model(model)
+    except InputError as error:
+        logger.warning("%s", error)
+    return model
