@@ -170,9 +170,9 @@ def _graph(model: Model) -> "onnx.ModelProto":
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's remarks on torch's own code, and on packages it could use, to itself."""
-    log = logging.getLogger("torch.onnx")
+    log = logging.getLogger("torch")
     level = log.level
-    log.setLevel(logging.ERROR)
+    log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

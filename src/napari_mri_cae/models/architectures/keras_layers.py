@@ -27,8 +27,8 @@ def same_pads(size: int, extent: int, stride: int) -> Pair:
         is padded at the end only, where PyTorch's `padding=1` pads the start too and so shifts the picture
         by a pixel.
     """
-    # The first case is the second's result, without arithmetic on a size that a tracer cannot know.
-    total = extent - 1 if stride == 1 else max((-(-size // stride) - 1) * stride + extent - size, 0)
+    # The first case is the second's result, without arithmetic on a size that an exporter cannot know.
+    total = extent - 1 if 1 in (stride, extent) else max((-(-size // stride) - 1) * stride + extent - size, 0)
     return total // 2, total - total // 2
 
 
