@@ -1,4 +1,4 @@
-"""A real window with the Compare dock, hands to use it with, tiny volumes and tiny models."""
+"""The Compare dock, in a real window and alone, hands to use it with, tiny volumes and tiny models."""
 
 import math
 import threading
@@ -11,8 +11,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import Notification, notification_manager
+from npe2 import PluginManager
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QSlider, QWidget
@@ -77,17 +79,26 @@ class Broken(torch.nn.Module):
 class CompareWindow:
     """A viewer with the Compare dock, and what a user does with it.
 
+    A viewer model without a window has the dock alone on the screen: nothing is painted but the dock, which
+    is many times faster.
+
     Attributes
     ----------
     sentences : list of str
         Every notification the user has got.
     """
 
-    def __init__(self, viewer: napari.Viewer, qtbot: Any, sentences: list[str]) -> None:
+    def __init__(self, viewer: napari.Viewer | ViewerModel, qtbot: Any, sentences: list[str]) -> None:
         self.viewer = viewer
         self.qtbot = qtbot
         self.sentences = sentences
-        self.dock_widget, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare")
+        if isinstance(viewer, napari.Viewer):
+            self.dock_widget, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare")
+        else:
+            dock = CompareDock(viewer)
+            qtbot.addWidget(dock, before_close_func=lambda dock: dock.close_comparison())
+            dock.resize(400, 1000)
+            dock.show()
         assert isinstance(dock, CompareDock)
         self.dock = dock
         self.session = dock.session
@@ -308,15 +319,16 @@ def no_threads_left() -> Iterator[None]:
 def open_window(
     no_threads_left: None, make_napari_viewer: Callable[..., napari.Viewer], qtbot: Any, sentences: list[str]
 ) -> Callable[..., CompareWindow]:
-    """A function that opens a viewer with the Compare dock.
+    """A function that opens the Compare dock, in a real window or alone."""
 
-    The window is on the screen unless `show` is False: what need not be painted is tested much faster.
-    """
-
-    def open_(*, model: Path | str | None = None, show: bool = True) -> CompareWindow:
-        viewer = make_napari_viewer(show=show)
-        viewer.window.resize(1000, 760)
-        window = CompareWindow(viewer, qtbot, sentences)
+    def open_(*, model: Path | str | None = None, alone: bool = False) -> CompareWindow:
+        if alone:
+            PluginManager.instance().discover()
+            window = CompareWindow(ViewerModel(), qtbot, sentences)
+        else:
+            viewer = make_napari_viewer(show=True)
+            viewer.window.resize(1000, 760)
+            window = CompareWindow(viewer, qtbot, sentences)
         if model is not None:
             window.state.model = str(model)
         return window
@@ -333,14 +345,14 @@ def _compared(window: CompareWindow, file: Path) -> CompareWindow:
 
 @pytest.fixture
 def window(open_window: Callable[..., CompareWindow], volume_file: Path, tiny_model: Path) -> CompareWindow:
-    """A window on the screen, with a complete comparison of the tiny volume."""
+    """A real window with a complete comparison of the tiny volume."""
     return _compared(open_window(model=tiny_model), volume_file)
 
 
 @pytest.fixture
-def unseen(open_window: Callable[..., CompareWindow], volume_file: Path, tiny_model: Path) -> CompareWindow:
-    """The same window, not painted."""
-    return _compared(open_window(model=tiny_model, show=False), volume_file)
+def alone(open_window: Callable[..., CompareWindow], volume_file: Path, tiny_model: Path) -> CompareWindow:
+    """The dock alone, with the same comparison."""
+    return _compared(open_window(model=tiny_model, alone=True), volume_file)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from PIL import Image
 from qtpy.QtCore import QThreadPool
 
 from napari_mri_cae.corruptions import GaussianNoise
@@ -33,7 +32,7 @@ def in_threads() -> int:
 
 
 def test_cancel_and_resume(open_window, volume_file: Path, gate) -> None:
-    window = open_window(model="gate", show=False)
+    window = open_window(model="gate", alone=True)
     window.drop(volume_file)
     row = window.dock.progress_row
     window.until(lambda: gate.calls == 1)
@@ -71,8 +70,8 @@ def test_cancel_and_resume(open_window, volume_file: Path, gate) -> None:
     assert window.sentences == []
 
 
-def test_a_network_that_fails_is_said_and_survived(unseen, broken_model: str) -> None:
-    window = unseen
+def test_a_network_that_fails_is_said_and_survived(alone, broken_model: str) -> None:
+    window = alone
     window.state.model = broken_model
     window.until_told("the network is broken")
     window.until(lambda: in_threads() == 0)
@@ -87,7 +86,7 @@ def test_a_network_that_fails_is_said_and_survived(unseen, broken_model: str) ->
 def test_nothing_that_is_asked_for_at_once_gets_lost(
     open_window, write_volume, tiny_model, tmp_path: Path
 ) -> None:
-    window = open_window(show=False)
+    window = open_window(alone=True)
     # Settings, while the volume is being prepared.
     window.drop(write_volume("a.nii.gz"))
     window.until(lambda: window.viewer.layers)
@@ -115,7 +114,7 @@ def test_nothing_that_is_asked_for_at_once_gets_lost(
 def test_all_four_are_saved_once_the_volume_is_finished(
     open_window, volume_file: Path, gate, tmp_path: Path, plane: str
 ) -> None:
-    window = open_window(model="gate", show=False)
+    window = open_window(model="gate", alone=True)
     window.state.plane = plane
     window.drop(volume_file)
     window.until(lambda: gate.calls == 1)
@@ -170,35 +169,21 @@ def test_all_four_are_saved_once_the_volume_is_finished(
     assert window.sentences == []
 
 
-def test_what_cannot_be_saved_is_said(window, tmp_path: Path) -> None:
+def test_what_cannot_be_saved_is_said(alone, tmp_path: Path) -> None:
+    window = alone
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
     for path in (blocked / "x.nii.gz", tmp_path / "no" / "such" / "folder.nii.gz"):
         for role in (None, "residual"):
             window.session.save(path, role)
             window.until_told(str(path.parent))
-        window.session.save_picture(path.with_name("x.png"))
-        window.until_told(str(path.parent), "cannot be written")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a file", "sub-01_T1w.nii.gz"]
-
-    said: list[str] = []
-    window.session.saved.connect(said.append)
-    window.session.save_picture(tmp_path / "panels.v2")
-    assert said == ["Saved panels.v2.png."]
-    with Image.open(tmp_path / "panels.v2.png") as picture:
-        assert picture.format == "PNG"
-        pixels = np.asarray(picture.convert("L"))
-    # Four panels: something is drawn in each quarter.
-    half = np.array(pixels.shape) // 2
-    for rows in (slice(0, half[0]), slice(half[0], None)):
-        for columns in (slice(0, half[1]), slice(half[1], None)):
-            assert pixels[rows, columns].std() > 5
 
 
 def test_what_waits_for_a_volume_is_not_written_from_another(
     open_window, write_volume, gate, tmp_path
 ) -> None:
-    window = open_window(model="gate", show=False)
+    window = open_window(model="gate", alone=True)
     window.session.save(tmp_path / "early.nii.gz")
     window.until_told("nothing to save")
     window.drop(write_volume("a.nii.gz"))

@@ -103,8 +103,8 @@ def test_a_wrong_number_disturbs_nothing_else(box: CorruptionBox, qtbot) -> None
     assert not row.check.isChecked()
 
 
-def test_the_hand_on_a_slider_moves_the_comparison(unseen) -> None:
-    window, box = unseen, unseen.dock.corruption_box
+def test_the_hand_on_a_slider_moves_the_comparison(alone) -> None:
+    window, box = alone, alone.dock.corruption_box
     comparison = window.comparison
     window.scroll_to(5)
     noise = box.row(GaussianNoise)

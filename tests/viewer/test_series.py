@@ -29,7 +29,7 @@ def assert_frame(window, frames: np.ndarray, t: int) -> None:
 
 
 def test_the_time_slider_chooses_the_volume(open_window, write_volume, frames, tiny_model, tmp_path) -> None:
-    window = open_window(model=tiny_model, show=False)
+    window = open_window(model=tiny_model, alone=True)
     window.drop(write_volume("run.nii.gz", frames))
     window.until_compared("run")
     dims = window.viewer.dims
