@@ -89,8 +89,10 @@ def test_pixels_are_those_that_the_network_sees():
     assert domain_of([volume], plane="axial").spacings == (1.2, 1.5)
     assert domain_of([volume], plane="sagittal").spacings == (1.5, 5.0)
     rows, columns = volume.data.shape[:2]
-    resized = domain_of([volume], plane="sagittal", fixed_size=(2 * rows, columns))
-    assert resized.spacings == (1.5, 2.5)
+    resized = domain_of([volume], plane="sagittal", fixed_size=(rows // 2, columns))
+    assert resized.spacings == (1.5, 5.0 * rows / (rows // 2))
+    padded = domain_of([volume], plane="sagittal", fixed_size=(2 * rows, columns))
+    assert padded.spacings == (1.5, 5.0)
 
 
 @pytest.mark.parametrize("kind", ["stripped", "whole"])

@@ -130,10 +130,10 @@ def test_exact_is_the_plain_network() -> None:
         plain = model.network(slices)
     correction = plain - slices
     assert 0.01 < correction.std() < 0.1  # or there would be nothing to compare
-    assert (reconstructor(slices) - plain).abs().max() < 1e-6
+    assert (reconstructor(slices) - plain).abs().max() < 4e-6  # sums in another order: channels last
     # Also where whoever calls has asked for less.
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert (reconstructor(slices) - plain).abs().max() < 1e-6
+        assert (reconstructor(slices) - plain).abs().max() < 4e-6
 
 
 def test_exact_says_so_to_cuda() -> None:

@@ -51,7 +51,8 @@ def test_a_fixed_size_there_and_back(size: tuple[int, int], multiple_of: int) ->
     assert fitted.shape == (2, 1, *((32, 16) if multiple_of == 1 else (35, 20)))
     back = undo(fitted)
     assert back.shape == slices.shape
-    if size == (32, 16):
+    if size[0] <= 32 and size[1] <= 16:
+        # What fits is padded, and so comes back as it was.
         assert torch.equal(back, slices)
     elif multiple_of == 1:
         resized = interpolate(slices, size=(32, 16), mode="bilinear", align_corners=False)
@@ -61,7 +62,7 @@ def test_a_fixed_size_there_and_back(size: tuple[int, int], multiple_of: int) ->
 def test_a_smooth_slice_survives_resizing() -> None:
     rows, columns = torch.meshgrid(torch.linspace(0, 3, 40), torch.linspace(0, 2, 50), indexing="ij")
     slices = (rows.sin() * columns.cos())[None, None]
-    fitted, undo = fit_size(slices, fixed_size=(90, 70), multiple_of=8)
-    assert fitted.shape == (1, 1, 96, 72)
+    fitted, undo = fit_size(slices, fixed_size=(90, 45), multiple_of=8)
+    assert fitted.shape == (1, 1, 96, 48)
     inside = (undo(fitted) - slices)[..., 2:-2, 2:-2]
     assert inside.abs().max() < 2e-3

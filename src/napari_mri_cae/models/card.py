@@ -94,7 +94,8 @@ class Card(_Part):
     """What a model is, what it was trained on and how it must be fed.
 
     The network takes and gives `(N, 1, H, W)`. Around it, in this order and undone in reverse: scale as
-    `intensity` says, resize to `fixed_size` where there is one, pad H and W to multiples of `multiple_of`.
+    `intensity` says, pad to `fixed_size` where there is one and the slice fits in it or else resize to it,
+    pad H and W to multiples of `multiple_of`.
     """
 
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
@@ -107,7 +108,7 @@ class Card(_Part):
     """The scaling that the network wants on top of the volume scale; "volume" is none."""
     multiple_of: Annotated[int, Field(ge=1, le=1024)] = 1
     fixed_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
-    """(H, W) that the network was made for, where it takes no other."""
+    """(H, W) that the network was made for. Smaller slices are padded to it, larger ones resized."""
     training: Training = Training()
     domain: Domain | None = None
     """What the training volumes look like; `unfamiliar` compares others with it."""

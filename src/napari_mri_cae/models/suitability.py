@@ -255,8 +255,8 @@ def _pixel_size(volume: "Volume", plane: Plane, fixed_size: tuple[int, int] | No
     """Return height and width in mm of the pixels that a network sees."""
     rows, columns = (axis for axis in range(3) if axis != plane_axis(plane))
     height, width = volume.spacing[rows], volume.spacing[columns]
-    if fixed_size is not None:
-        shape = volume.data.shape[-3:]
+    shape = volume.data.shape[-3:]
+    if fixed_size is not None and (shape[rows] > fixed_size[0] or shape[columns] > fixed_size[1]):
         height *= shape[rows] / fixed_size[0]
         width *= shape[columns] / fixed_size[1]
     return height, width

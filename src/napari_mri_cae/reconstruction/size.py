@@ -22,7 +22,8 @@ def fit_size(
         Height and width are padded to the next multiple of this. The padding repeats the edge, half of it
         on either side, and is cropped off afterwards.
     fixed_size : (int, int), optional
-        Resize bilinearly to this height and width first, and back at the end.
+        Bring them to this height and width first, and back at the end: by padding where they fit in it, for
+        enlarging would only blur them, and by bilinear resizing where they do not.
 
     Returns
     -------
@@ -41,12 +42,17 @@ def fit_size(
             return images
         return functional.interpolate(images, size=to, mode="bilinear", align_corners=False)
 
-    resized = slices if fixed_size is None else resize(slices, fixed_size)
-    height, width = resized.shape[-2:]
-    missing_rows, missing_columns = -height % multiple_of, -width % multiple_of
+    inner, wanted = slices, size
+    if fixed_size is not None:
+        wanted = fixed_size
+        if size[0] > fixed_size[0] or size[1] > fixed_size[1]:
+            inner = resize(slices, fixed_size)
+    height, width = inner.shape[-2:]
+    missing_rows = wanted[0] - height + -wanted[0] % multiple_of
+    missing_columns = wanted[1] - width + -wanted[1] % multiple_of
     if not missing_rows and not missing_columns:
-        return resized, lambda output: resize(output, size)
+        return inner, lambda output: resize(output, size)
     top, left = missing_rows // 2, missing_columns // 2
     padding = (left, missing_columns - left, top, missing_rows - top)
-    fitted = functional.pad(resized, padding, mode="replicate")
+    fitted = functional.pad(inner, padding, mode="replicate")
     return fitted, lambda output: resize(output[..., top : top + height, left : left + width], size)
