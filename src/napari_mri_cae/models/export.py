@@ -63,15 +63,15 @@ def export_onnx(model: Model, path: str | Path) -> Path:
     ------
     InputError
         If the name does not end in ".onnx", the file cannot be written, the packages that write ONNX are not
-        installed, or the network does something that ONNX has no operator for.
+        installed, the network does something that ONNX has no operator for, or ONNX Runtime does not get the
+        model's own output from it.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
         raise InputError(f"{path} is no name for an ONNX file: let it end in {SUFFIX}.")
-    if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
+    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]:
         raise InputError(
-            f"exporting needs {' and '.join(missing)}, not installed here: "
-            "pip install 'napari-mri-cae[onnx]'."
+            f"exporting needs {', '.join(missing)}, not installed here: pip install 'napari-mri-cae[onnx]'."
         )
     graph = _graph(model)
     _describe(graph, model.card)
@@ -137,7 +137,7 @@ def _graph(model: Model) -> "onnx.ModelProto":
     multiple, fixed = model.card.multiple_of, model.card.fixed_size
     # Any number but 0 and 1, which the exporter takes for constants; different ones, so that no two are tied.
     height, width = fixed or (4 * multiple, 5 * multiple)
-    size = tuple(-(-length // multiple) * multiple for length in (height, width))
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     sizes: dict[int, Any] = {0: torch.export.Dim("batch")}
     if fixed is None:
         sizes |= {
@@ -158,6 +158,9 @@ def _graph(model: Model) -> "onnx.ModelProto":
         assert program is not None
         graph: onnx.ModelProto = program.model_proto
         onnx.checker.check_model(graph, full_check=True)
+        lengths = ((3, 7), (6, 4)) if fixed is None else ()
+        others = [(rows * multiple, columns * multiple) for rows, columns in lengths]
+        _check_outputs(model, graph, [size, *others])
     except Exception as error:
         # The exporter and the checker have errors of many unrelated kinds, one for each of their stages.
         raise InputError(
@@ -165,6 +168,25 @@ def _graph(model: Model) -> "onnx.ModelProto":
             f"({type(error).__name__}); 'mri-cae --debug export' says why."
         ) from error
     return graph
+
+
+def _check_outputs(model: Model, graph: "onnx.ModelProto", sizes: list[tuple[int, int]]) -> None:
+    """Run the graph: what depended on the size in the network may have become a constant in it."""
+    import numpy as np
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # What fails is raised as well.
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
+    rng = np.random.default_rng(0)
+    for count, size in enumerate(sizes, start=1):
+        slices = rng.random((count, 1, *size), np.float32)
+        with torch.no_grad():
+            expected = model.network(torch.from_numpy(slices)).numpy()
+        (output,) = session.run([OUTPUT], {INPUT: slices})
+        if not np.allclose(output, expected, rtol=1e-3, atol=1e-4):
+            raise ArithmeticError(f"the exported network gives another output than the model for {size}")
 
 
 @contextmanager
