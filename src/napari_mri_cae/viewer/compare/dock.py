@@ -29,6 +29,7 @@ from napari_mri_cae.viewer.compare.save_box import SaveBox
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.source_box import SourceBox
 from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
+from napari_mri_cae.viewer.compare.unfamiliar_note import UnfamiliarNote
 from napari_mri_cae.viewer.compare.view_box import ViewBox
 from napari_mri_cae.viewer.default_reader import DefaultReaderOffer
 from napari_mri_cae.viewer.notifications import report
@@ -72,6 +73,7 @@ class CompareDock(QWidget):
         self.model_box = ModelBox(self.session, self.state)
         self.save_box = SaveBox(self.session)
         self.offer = DefaultReaderOffer()
+        self.unfamiliar_note = UnfamiliarNote(self.session, self.state)
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setVisible(False)
@@ -83,6 +85,7 @@ class CompareDock(QWidget):
         layout.setSpacing(6)
         layout.addWidget(self.source_box)
         layout.addWidget(self.message)
+        layout.addWidget(self.unfamiliar_note)
         layout.addWidget(self.offer)
         for title, boxes in (
             ("Metrics", (self.metrics_box, self.progress_row)),

@@ -76,6 +76,8 @@ class ComparisonSession:
         A comparison is shown.
     closed : psygnal.Signal
         It is shown no longer, and the viewer is as it was.
+    models_changed : psygnal.Signal
+        Another model reconstructs, or a second one has come or gone.
     measured : psygnal.Signal
         Metrics have changed, or another slice is on screen.
     progressed : psygnal.Signal
@@ -91,6 +93,7 @@ class ComparisonSession:
     busy = Signal(str)
     opened = Signal(object)
     closed = Signal()
+    models_changed = Signal()
     measured = Signal()
     progressed = Signal()
     panels_changed = Signal()
@@ -378,6 +381,7 @@ class ComparisonSession:
         def use(model: "Model") -> None:
             self._model = name
             self._change(model=model)
+            self.models_changed.emit()
 
         def keep() -> None:
             self.state.model = self._model
@@ -396,6 +400,7 @@ class ComparisonSession:
                 self._show_panels(comparison, spatial_attributes(source))
                 self.viewer.fit_to_view()
                 self._follow_slice()
+                self.models_changed.emit()
 
         def keep() -> None:
             self.state.second_model = self._second_model
