@@ -79,6 +79,12 @@ def phantom(slices: int, size: int) -> Volume:
     return Volume.from_array(gaussian_filter(noise, 3), name="phantom")
 
 
+def turn() -> None:
+    """Turn the event loop once; like the real one it sleeps in between and leaves the cores to the worker."""
+    QApplication.processEvents()
+    time.sleep(0.0005)
+
+
 class Frames:
     """Counts the frames that the canvas has put on screen."""
 
@@ -97,16 +103,16 @@ class Frames:
         """Let the viewer paint what it still has to, so that one measurement does not pay for the last."""
         end = time.perf_counter() + 0.05
         while time.perf_counter() < end:
-            QApplication.processEvents()
+            turn()
 
     def wait_for_next(self, ready: Callable[[], bool] = lambda: True) -> None:
         """Let the viewer work until `ready`, and then until the next frame is on screen."""
         while not ready():
-            QApplication.processEvents()
+            turn()
         seen = self.count
         self._canvas.update()
         while self.count == seen:
-            QApplication.processEvents()
+            turn()
 
 
 def measure_forward(dock: CompareDock, repeats: int) -> list[float]:
@@ -173,7 +179,7 @@ def measure_gaps(dock: CompareDock) -> list[float]:
     dock.state.seed += 1
     gaps, last = [], time.perf_counter()
     while not dock.comparison.is_complete:
-        QApplication.processEvents()
+        turn()
         now = time.perf_counter()
         gaps.append(now - last)
         last = now
