@@ -57,6 +57,7 @@ class MetricsBox(QWidget):
         session.measured.connect(self.show_numbers)
         session.opened.connect(self.show_numbers)
         session.closed.connect(self.show_numbers)
+        session.models_changed.connect(self.show_numbers)
         self.show_numbers()
 
     def _add_label(self, grid: QGridLayout, row: int, text: str, tooltip: str) -> QLabel:

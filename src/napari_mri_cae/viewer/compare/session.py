@@ -637,6 +637,8 @@ def _load(name: str | None) -> "Model":
     from napari_mri_cae.models.user_models import remember_model
 
     model = load_model(name)
+    if model.path is None:
+        return model
     try:
         remember_model(model)
     except InputError as error:
