@@ -27,6 +27,8 @@ from napari_mri_cae.viewer.compare.state import CompareState
 
 #: What the files of models end in.
 MODEL_SUFFIXES: Final = (SUFFIX, *KERAS_SUFFIXES)
+# Of all the measurements on a card, those that a tooltip has room for.
+_QUOTED: Final = ("none", "gaussian-noise sigma=0.03")
 _AUTO = "auto"
 _TOOLTIP = Qt.ItemDataRole.ToolTipRole
 
@@ -165,10 +167,19 @@ class ModelBox(QWidget):
 def describe_card(card: Card) -> str:
     """Return a model's card in a few lines."""
     data = ", ".join(source.name for source in card.training.data)
-    lines = [card.title or card.name, f"Architecture: {card.architecture}, {card.parameters:,} parameters"]
-    lines.append(f"Plane: {card.plane}")
+    lines = [
+        card.title or card.name,
+        f"Architecture: {card.architecture}, {card.parameters:,} parameters",
+        f"Plane: {card.plane}",
+    ]
     if data:
         lines.append(f"Trained on: {data}")
+    plane = "axial" if card.plane == "any" else card.plane
+    for row in card.metrics:
+        if row.plane == plane and row.corruption in _QUOTED:
+            before = "" if row.psnr_corrupted is None else f"{row.psnr_corrupted:.1f} → "
+            what = "clean" if row.corruption == "none" else row.corruption
+            lines.append(f"{row.data}, {row.plane}, {what}: {before}{row.psnr_reconstructed:.1f} dB")
     if card.licence:
         lines.append(f"Licence: {card.licence}")
     return "\n".join(lines)

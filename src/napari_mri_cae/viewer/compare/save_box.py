@@ -20,13 +20,17 @@ class SaveBox(QWidget):
     def __init__(self, session: ComparisonSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.volumes = QPushButton("Save volumes")
-        self.volumes.setToolTip("Write NIfTI files on the original grid, in the volume's own intensities")
+        self.volumes = QPushButton("Save")
+        self.volumes.setToolTip(
+            "Write volumes as NIfTI, on the original grid and in their own intensities, or the model as ONNX"
+        )
         menu = QMenu(self.volumes)
         menu.addAction("All ...", lambda: self._ask_volume(None))
         menu.addSeparator()
         for role in ROLES:
             menu.addAction(f"{role.capitalize()} ...", lambda role=role: self._ask_volume(role))
+        menu.addSeparator()
+        menu.addAction("The model as ONNX ...", self._ask_model)
         self.volumes.setMenu(menu)
         self.picture = QPushButton("Save picture ...")
         self.picture.setToolTip("Write the panels as they are on screen, as PNG")
@@ -55,6 +59,15 @@ class SaveBox(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, title, self._suggestion(suffix), "NIfTI (*.nii.gz *.nii)")
         if name:
             self._session.save(Path(name), role)
+
+    def _ask_model(self) -> None:
+        comparison = self._session.comparison
+        if comparison is None:
+            return
+        suggestion = str(Path.cwd() / f"{comparison.model.card.name}.onnx")
+        name, _ = QFileDialog.getSaveFileName(self, "Export the model", suggestion, "ONNX (*.onnx)")
+        if name:
+            self._session.export_model(Path(name))
 
     def _ask_picture(self) -> None:
         name, _ = QFileDialog.getSaveFileName(

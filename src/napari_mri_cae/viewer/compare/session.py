@@ -192,6 +192,22 @@ class ComparisonSession:
         self.state.fill = True
         self._save_when_complete()
 
+    def export_model(self, path: Path) -> None:
+        """Write the model that reconstructs as ONNX."""
+        if self.comparison is None:
+            self.failed.emit(InputError("There is no model to export: open a volume first."))
+            return
+        from napari_mri_cae.models.export import export_onnx
+
+        model = self.comparison.model
+        target = path if path.suffix.lower() == ".onnx" else path.with_name(f"{path.name}.onnx")
+        self._in_background(
+            "save",
+            partial(export_onnx, model, target),
+            lambda written: self.saved.emit(f"Saved {written.name}."),
+            f"Exporting {model.card.name} ...",
+        )
+
     def save_picture(self, path: Path) -> None:
         """Write the panels as they are on screen, as PNG."""
         picture = path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png")
