@@ -2,15 +2,16 @@
 
     python benchmarks/keras_parity.py FOLDER [--references FOLDER] [--keras PYTHON]
 
-FOLDER holds whole models (.h5, .keras), such as those published with the uoc2021 thesis. Keras's own outputs
-come from `--references`, files NAME.npz with the arrays x and y, (N, H, W, 1), and from `--keras`, a Python that
-has Keras and can open the files: for the published ones TensorFlow 2.15.1, in an environment of its own
-(`python -m venv keras && keras/bin/pip install tensorflow-cpu==2.15.1`). That one is given made-up slices of two
-sizes, pure noise among them. Each model also goes through our own model file, which must change no bit.
+FOLDER holds whole models (.h5, .keras), such as those published with the uoc2021 thesis. Keras's own
+outputs come from `--references`, files NAME.npz with the arrays x and y, (N, H, W, 1), and from `--keras`,
+a Python that has Keras and can open the files: for the published ones TensorFlow 2.15.1, in an environment
+of its own (`python -m venv keras && keras/bin/pip install tensorflow-cpu==2.15.1`). That one is given
+made-up slices of two sizes, pure noise among them. Each model also goes through our own model file, which
+must change no bit.
 
-Columns: the furthest that an output is from Keras's; the furthest that Keras itself, which computes in float32,
-is from the same network computed in float64. The exit status is 1 where an output is more than 1e-5 from
-Keras's, and further than Keras is from the exact result.
+Columns: the furthest that an output is from Keras's; the furthest that Keras itself, which computes in
+float32, is from the same network computed in float64. The exit status is 1 where an output is more than
+1e-5 from Keras's, and further than Keras is from the exact result.
 """
 
 import argparse

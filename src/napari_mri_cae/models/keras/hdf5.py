@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_MODULE: Final = "napari_mri_cae.models.keras.hdf5_process"
+_PROGRAM: Final = Path(__file__).with_name("hdf5_process.py")
 # The process stops itself after so much of its own time; this is for what does not even do that.
 _SECONDS: Final = 120.0
 _SECONDS_PER_MEGABYTE: Final = 0.5
@@ -47,7 +47,9 @@ def read_hdf5(source: Path | bytes, name: str) -> KerasHdf5:
     InputError
         If it is damaged, too large to be a model, or refers to anything outside itself.
     """
-    command = [sys.executable, "-P", "-m", _MODULE]
+    # As a file rather than a module, so that nothing but h5py has to be imported; -P keeps the modules beside
+    # it from being taken for others of the same name.
+    command = [sys.executable, "-P", str(_PROGRAM)]
     if isinstance(source, Path):
         command.append(str(source.absolute()))
         size, given = source.stat().st_size, None
@@ -64,6 +66,9 @@ def read_hdf5(source: Path | bytes, name: str) -> KerasHdf5:
         )
     except subprocess.TimeoutExpired:
         raise _damaged(name) from None
+    if done.returncode > 0:
+        # Not the file's fault: whatever that leads to is caught there.
+        raise RuntimeError(f"reading HDF5 failed: {done.stderr.decode(errors='replace')[-2000:]}")
     line, _, content = done.stdout.partition(b"\n")
     try:
         head = json.loads(line)

@@ -1,4 +1,4 @@
-"""Read a Keras HDF5 file in a process of its own: `python -m napari_mri_cae.models.keras.hdf5_process FILE`.
+"""Read a Keras HDF5 file in a process of its own: `python hdf5_process.py FILE`.
 
 One wrong byte can send the HDF5 library into an endless loop, a short file can ask for more memory than there
 is, and neither can be stopped from within. So whoever opens a file starts this process, which has limits, and

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from napari_mri_cae.intensity import Scaling
-from napari_mri_cae.models.card import DataSource, Measurement, Training
+from napari_mri_cae.models.card import DataSource, Domain, Measurement, Training
 from napari_mri_cae.models.keras.graph import Graph
 from napari_mri_cae.planes import Plane
 
@@ -23,7 +23,9 @@ class Known:
     intensity: Scaling = "slice-min-max"
     fixed_size: tuple[int, int] | None = None
     training: Training = field(default_factory=Training)
+    domain: Domain | None = None
     metrics: tuple[Measurement, ...] = ()
+    limits: str = ""
     licence: str = ""
 
 
@@ -52,6 +54,9 @@ _IXI: Final = DataSource(
     licence="CC BY-SA 3.0",
     notes="581 healthy T1w volumes, whole head; sagittal slices, 128 x 128, 8 bits, min-max for each slice",
 )
+# 0.94 mm, at half the resolution.
+_DOMAIN: Final = Domain(spacings=(1.875, 1.875), head="whole", contrast="T1w")
+_SHARPENS: Final = "It takes smooth slices for blurred ones: resampled or smoothed volumes lose several dB."
 
 
 def _thesis(
@@ -76,7 +81,9 @@ def _thesis(
         plane=_THESIS_PLANE,
         fixed_size=_THESIS_SIZE,
         training=Training(data=(_IXI,), recipe=recipe, loss=loss, batch_size=32, description=described),
+        domain=_DOMAIN,
         metrics=metrics,
+        limits=_SHARPENS if augmented else "",
         licence="MIT, (c) 2020 Adrián Arnaiz-Rodríguez",
     )
 
