@@ -1,26 +1,22 @@
 """One viewer's comparison: from a file or a layer to four panels that follow the user."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.components.overlays import TextOverlay
 from napari.layers import Image, Layer
-from napari.qt.threading import FunctionWorker
 from psygnal import Signal
 from qtpy.QtCore import QThreadPool
 
 from napari_mri_cae.comparison import Comparison, FinishedSlices
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import Plane, plane_axis
+from napari_mri_cae.viewer.compare.background import Background
+from napari_mri_cae.viewer.compare.canvas_numbers import CanvasNumbers
 from napari_mri_cae.viewer.compare.fill import Fill
-from napari_mri_cae.viewer.compare.numbers import format_metric
-from napari_mri_cae.viewer.compare.panels import Panels, roles_of
+from napari_mri_cae.viewer.compare.panels import Panels
+from napari_mri_cae.viewer.compare.saving import Saving
 from napari_mri_cae.viewer.compare.state import CompareState
 from napari_mri_cae.viewer.gl_context import make_canvas_current
 from napari_mri_cae.viewer.layers import (
@@ -33,7 +29,6 @@ from napari_mri_cae.viewer.layers import (
     volume_of,
 )
 from napari_mri_cae.viewer.orientation import PlaneView
-from napari_mri_cae.viewer.writer import save_comparison
 from napari_mri_cae.volume import Volume
 
 if TYPE_CHECKING:
@@ -41,18 +36,8 @@ if TYPE_CHECKING:
 
     from napari_mri_cae.models import Model
 
-Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
-_NUMBERS = "mri_cae_psnr"
 _LONGEST_WAIT_MS = 2000
-
-
-@dataclass(eq=False)
-class _Job:
-    """Something that a thread does in the background and whose result is waited for."""
-
-    kind: Literal["volume", "model", "second model", "save"]
-    what: str
 
 
 class ComparisonSession:
@@ -109,23 +94,26 @@ class ComparisonSession:
         self.source: Image | None = None
         self.fill: Fill | None = None
         self.follows_viewer = True
-        self._jobs: list[_Job] = []
+        self._numbers = CanvasNumbers(viewer)
+        self._background = Background()
+        self._saving = Saving(viewer, self._background)
         self._frame = 0
         self._model: str | None = None
         self._second_model: str | None = None
         self._told: int | None = None
-        self._waiting_saves: list[tuple[Path, Role | None]] = []
         self._own_change = False
         self._connect()
 
     @property
     def is_busy(self) -> bool:
         """Whether a volume or a model is being loaded, or a file written."""
-        return bool(self._jobs)
+        return self._background.is_waiting_for()
 
     def open_path(self, path: Path) -> None:
         """Read a file in the background, then compare it."""
-        self._in_background("volume", lambda: Volume.load(path), self._add_source, f"Reading {path.name} ...")
+        self._background.run(
+            "volume", lambda: Volume.load(path), self._add_source, f"Reading {path.name} ..."
+        )
 
     def open_volume(self, volume: Volume) -> None:
         """Add a volume's layer to the viewer and compare it."""
@@ -142,26 +130,26 @@ class ComparisonSession:
     def close(self) -> None:
         """End the comparison and give the viewer back as it was."""
         # What is being written is finished, and told.
-        self._jobs = [job for job in self._jobs if job.kind == "save"]
+        self._background.forget(saves=False)
         self._end_fill()
         was_open = self.comparison is not None
         self.comparison = None
         self.source = None
         self._own_change = True
         try:
-            self.viewer.canvas.overlays.pop(_NUMBERS, None)
+            self._numbers.remove()
             self.panels.close()
             self.view.restore()
         finally:
             self._own_change = False
-        self._tell_busy()
+        self._background.tell()
         if was_open:
             self.closed.emit()
 
     def stop(self) -> None:
         """End all work, without touching widgets or layers; for when the window is going away."""
-        self._jobs.clear()
-        self._waiting_saves.clear()
+        self._background.forget(saves=True)
+        self._saving.give_up(silently=True)
         self.disconnect()
         if self.fill is not None:
             self.fill.stop()
@@ -188,41 +176,20 @@ class ComparisonSession:
         if self.comparison is None:
             self.failed.emit(InputError("There is nothing to save: open a volume first."))
             return
-        self._waiting_saves.append((path, role))
+        self._saving.request(path, role)
         self.state.fill = True
-        self._save_when_complete()
+        self._saving.write_finished(self.comparison)
 
     def export_model(self, path: Path) -> None:
         """Write the model that reconstructs as ONNX."""
         if self.comparison is None:
             self.failed.emit(InputError("There is no model to export: open a volume first."))
             return
-        from napari_mri_cae.models.export import export_onnx
-
-        model = self.comparison.model
-        target = path if path.suffix.lower() == ".onnx" else path.with_name(f"{path.name}.onnx")
-        self._in_background(
-            "save",
-            partial(export_onnx, model, target),
-            lambda written: self.saved.emit(f"Saved {written.name}."),
-            f"Exporting {model.card.name} ...",
-        )
+        self._saving.write_model(self.comparison.model, path)
 
     def save_picture(self, path: Path) -> None:
         """Write the panels as they are on screen, as PNG."""
-        picture = path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png")
-        beside = picture.with_name(f".{picture.stem}.part.png")
-        try:
-            self.viewer.screenshot(str(beside), canvas_only=True, flash=False)
-            beside.replace(picture)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
-            self.failed.emit(
-                InputError(f"{picture} cannot be written ({error.strerror}): choose another folder.")
-            )
-            return
-        self.saved.emit(f"Saved {picture.name}.")
+        self._saving.write_picture(path)
 
     def current_slice(self) -> int | None:
         """Return the index of the slice on screen, or None where no single one is (in 3-D)."""
@@ -279,7 +246,7 @@ class ComparisonSession:
                 second_model=second_model,
             )
 
-        self._in_background(
+        self._background.run(
             "volume",
             build,
             lambda comparison: self._show(comparison, layer, frame, model, second_model),
@@ -356,6 +323,10 @@ class ComparisonSession:
     # ---- following the state -------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        self._background.busy.connect(self.busy.emit)
+        self._background.failed.connect(self._on_failed)
+        self._saving.saved.connect(self.saved.emit)
+        self._saving.failed.connect(self.failed.emit)
         events = self.state.events
         events.chain.connect(self._on_settings_changed)
         events.seed.connect(self._on_settings_changed)
@@ -402,7 +373,7 @@ class ComparisonSession:
         def keep() -> None:
             self.state.model = self._model
 
-        self._in_background("model", lambda: _load(name), use, "Loading the model ...", otherwise=keep)
+        self._background.run("model", lambda: _load(name), use, "Loading the model ...", otherwise=keep)
 
     def _on_second_model_changed(self) -> None:
         if self.comparison is None:
@@ -424,7 +395,7 @@ class ComparisonSession:
         if name is None:
             use(None)
         else:
-            self._in_background(
+            self._background.run(
                 "second model", lambda: _load(name), use, "Loading the model ...", otherwise=keep
             )
 
@@ -484,11 +455,7 @@ class ComparisonSession:
     def _follow_frame(self) -> None:
         """Compare the volume of a series that has come on screen, unless one is being prepared anyway."""
         source = self.source
-        if (
-            source is None
-            or source not in self.viewer.layers
-            or any(job.kind == "volume" for job in self._jobs)
-        ):
+        if source is None or source not in self.viewer.layers or self._background.is_waiting_for("volume"):
             return
         if self._frame_on_screen(source) != self._frame:
             volume = self._volume_of(source)
@@ -547,7 +514,7 @@ class ComparisonSession:
         if self.viewer.dims.ndisplay == 3:
             self.panels.refresh()
         self.panels.refresh_thumbnails()
-        self._save_when_complete()
+        self._saving.write_finished(self.comparison)
         self.progressed.emit()
 
     def _on_failed(self, error: Exception) -> None:
@@ -556,95 +523,14 @@ class ComparisonSession:
 
     def _tell_numbers(self) -> None:
         """Write the current slice's PSNR on the canvas."""
-        comparison, index = self.comparison, self.current_slice()
-        self._told = index
-        text = ""
-        if comparison is not None and index is not None:
-            row = comparison.metrics[index]
-            if comparison.done[index]:
-                before, after = row["psnr_corrupted"], row["psnr_reconstructed"]
-                numbers = f"{format_metric('psnr', before)} → {format_metric('psnr', after)} dB"
-                if comparison.second_model is not None:
-                    numbers += f", {format_metric('psnr', row['psnr_reconstructed_2'])} dB"
-            else:
-                numbers = "..."
-            text = f"PSNR, slice {index}\n{numbers}"
-        overlays = self.viewer.canvas.overlays
-        if _NUMBERS not in overlays:
-            overlays[_NUMBERS] = TextOverlay(text=text, position="bottom_right", visible=True)
-        elif overlays[_NUMBERS].text != text:
-            overlays[_NUMBERS].text = text
-
-    def _save_when_complete(self) -> None:
-        comparison = self.comparison
-        if comparison is None or not self._waiting_saves or not comparison.is_complete:
-            return
-        # The user may go on changing settings while the files are written.
-        finished = comparison.snapshot()
-        waiting, self._waiting_saves = self._waiting_saves, []
-        for path, role in waiting:
-            self._in_background(
-                "save",
-                partial(
-                    save_comparison, finished, path, roles=roles_of(finished) if role is None else (role,)
-                ),
-                lambda written: self.saved.emit(f"Saved {', '.join(file.name for file in written)}."),
-                f"Saving {path.name} ...",
-            )
-
-    # ---- background work -----------------------------------------------------------------------------
-
-    def _in_background(
-        self,
-        kind: Literal["volume", "model", "second model", "save"],
-        work: Callable[[], Result],
-        then: Callable[[Result], None],
-        what: str,
-        *,
-        otherwise: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Run `work` in a thread and hand its result over.
-
-        Of volumes and of models only the one that was asked for last is waited for; every save is.
-        """
-        job = _Job(kind, what)
-        if kind != "save":
-            self._jobs = [other for other in self._jobs if other.kind != kind]
-        self._jobs.append(job)
-
-        def is_waited_for() -> bool:
-            if job not in self._jobs:
-                return False
-            self._jobs.remove(job)
-            self._tell_busy()
-            return True
-
-        def returned(result: Result) -> None:
-            if is_waited_for():
-                then(result)
-
-        def errored(error: Exception) -> None:
-            if is_waited_for():
-                otherwise()
-                self._on_failed(error)
-
-        worker: FunctionWorker[Result] = FunctionWorker(work)
-        worker.returned.connect(returned)
-        worker.errored.connect(errored)
-        self._tell_busy()
-        worker.start()
-
-    def _tell_busy(self) -> None:
-        self.busy.emit(self._jobs[-1].what if self._jobs else "")
+        self._told = self.current_slice()
+        self._numbers.show(self.comparison, self._told)
 
     def _end_fill(self) -> None:
         if self.fill is not None:
             self.fill.stop()
             self.fill = None
-        waiting, self._waiting_saves = self._waiting_saves, []
-        for path, _ in waiting:
-            sentence = f"{path.name} was not saved, the volume was not finished: open it again and wait."
-            self.failed.emit(InputError(sentence))
+        self._saving.give_up()
 
 
 def _load(name: str | None) -> "Model":
