@@ -11,7 +11,8 @@ from napari_mri_cae.models.card import Card
 from napari_mri_cae.models.keras.archive import parse_config, read_archive
 from napari_mri_cae.models.keras.config import read_config
 from napari_mri_cae.models.keras.hdf5 import KerasHdf5, read_hdf5
-from napari_mri_cae.models.keras.published import SYSTEMS, recognise
+from napari_mri_cae.models.keras.layers import shorten
+from napari_mri_cae.models.keras.published import SYSTEMS, Known, recognise
 from napari_mri_cae.models.model import Model
 from napari_mri_cae.planes import check_plane
 
@@ -100,14 +101,13 @@ def _read(path: Path) -> _Contents:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if start.startswith(_ZIP):
         config, version, weights = read_archive(path)
-        return _Contents(config, version, read_hdf5(weights, path.name))
+        return _Contents(config, shorten(version), read_hdf5(weights, path.name))
     if start != _HDF5:
         raise InputError(f"{path.name} is damaged, or is no file that Keras wrote; get it again.")
     hdf5 = read_hdf5(path, path.name)
     text = hdf5.texts.get("model_config")
-    return _Contents(
-        None if text is None else parse_config(text, path.name), hdf5.texts.get("keras_version", ""), hdf5
-    )
+    config_or_none = None if text is None else parse_config(text, path.name)
+    return _Contents(config_or_none, shorten(hdf5.texts.get("keras_version", "")), hdf5)
 
 
 def _from_config(path: Path, contents: _Contents, config: dict[str, Any]) -> Model:
@@ -159,7 +159,7 @@ def _from_weights(path: Path, contents: _Contents, architecture: str | None) -> 
     from napari_mri_cae.models.keras.by_order import fit_architecture
 
     network, name, parameters = fit_architecture(contents.hdf5, path.name, architecture)
-    system = SYSTEMS[name]
+    system = SYSTEMS.get(name, Known())
     card = Card(
         name=_name(path),
         title=f"{_name(path)}, weights from Keras {contents.version}".strip(),
