@@ -145,7 +145,9 @@ class KerasGraph(nn.Module):
         values: dict[str, Tensor] = {}
         for step in self._steps:
             inputs = [values[name] for name in step.inputs] or [x]
-            values[step.name] = self.layers[step.layer](*inputs)
+            # Channels last, as Keras computes: the same kernels then round the same way.
+            output = self.layers[step.layer](*inputs)
+            values[step.name] = output.contiguous(memory_format=torch.channels_last)
             for name in step.last_use_of:
                 del values[name]
         return values[self.graph.output]
