@@ -67,14 +67,6 @@ class SourceBox(QWidget):
             return active
         return self._layers[0] if len(self._layers) == 1 else None
 
-    def disconnect_viewer(self) -> None:
-        """Listen to the viewer no longer."""
-        events = self._session.viewer.layers.events
-        events.inserted.disconnect(self._list_layers)
-        events.removed.disconnect(self._list_layers)
-        for layer in self._layers:
-            layer.events.name.disconnect(self._show_names)
-
     def _ask(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open a volume", self._folder, FILE_FILTER)
         if name:
