@@ -9,38 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_mri_cae.corruptions import Augmentation
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import PLANES, Plane
+from napari_mri_cae.training.config.data import DataFolder
 
 Count = Annotated[int, Field(ge=1)]
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DataFolder(_Settings):
-    """A folder of volumes, BIDS or plain, split by subject."""
-
-    folder: Path
-    """Relative ones are found in the configuration's `root`."""
-    pattern: str = "**/*.nii*"
-    """Which files, as a glob in the folder."""
-    share: Annotated[float, Field(gt=0)] = 1.0
-    """How often patches are drawn from here, relative to the other folders."""
-    training: tuple[str, ...] = ()
-    """Subjects to learn from; none named are all that are not held out."""
-    validation: tuple[str, ...] = ()
-    """Subjects that choose the weights."""
-    test: tuple[str, ...] = ()
-    """Subjects that the training never opens."""
-    name: str = ""
-    reference: str = ""
-    licence: str = ""
-    notes: str = ""
-
-    @property
-    def label(self) -> str:
-        """The name, or else the folder's."""
-        return self.name or self.folder.name
 
 
 class ValidationNoise(_Settings):

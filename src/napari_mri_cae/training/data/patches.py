@@ -74,7 +74,11 @@ def find_sources(folder: DataFolder, root: Path) -> list[Source]:
     place = root / folder.folder
     if not place.is_dir():
         raise InputError(f"there is no data folder {place}: put it there, or set root to where it is.")
-    paths = sorted(path for path in place.glob(folder.pattern) if path.is_file())
+    paths = sorted(
+        path
+        for path in place.glob("**/*.nii*" if folder.pattern == "auto" else folder.pattern)
+        if path.is_file()
+    )
     if not paths:
         raise InputError(f"no file in {place} matches {folder.pattern}: choose another folder or pattern.")
     subjects = {subject_of(path) for path in paths}
