@@ -7,7 +7,7 @@ scale. One value per slice comes back; nothing is averaged over a batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,30 @@ def ssim(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
     return _ssim(reference, [test], data_range)[0]
 
 
+def ssim_maps(reference: Tensor, tests: Sequence[Tensor], *, data_range: float) -> Tensor:
+    """Return the structural similarity at every window that lies inside the slices; see `ssim`.
+
+    Parameters
+    ----------
+    reference
+        (N, 1, H, W) or (N, H, W).
+    tests
+        One or more, of the same shape.
+    data_range
+        The range of possible values, more than 0; 1 on the volume scale.
+
+    Returns
+    -------
+    Tensor
+        (tests, N, H - 10, W - 10): one value for the centre of each window. The means are `ssim`.
+    """
+    import torch
+
+    _check_range(data_range)
+    pairs = [_checked(reference, test) for test in tests]
+    return torch.cat(list(_similarity_maps(pairs[0][0], [test for _, test in pairs], data_range)), dim=1)
+
+
 def dssim(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
     """Return the structural dissimilarity (1 - SSIM) / 2 of each slice, (N,); see `ssim`."""
     return (1 - ssim(reference, test, data_range=data_range)) / 2
@@ -133,6 +157,14 @@ def _ssim(reference: Tensor, tests: Sequence[Tensor], data_range: float) -> list
     """Return the SSIM (N,) of each test; all (N, H, W)."""
     import torch
 
+    parts = [maps.mean(dim=(-2, -1)) for maps in _similarity_maps(reference, tests, data_range)]
+    return list(torch.cat(parts, dim=1)) if parts else [reference.new_empty(0) for _ in tests]
+
+
+def _similarity_maps(reference: Tensor, tests: Sequence[Tensor], data_range: float) -> Iterator[Tensor]:
+    """Yield the SSIM of each window, (tests, n, H', W'), some of the N slices (N, H, W) at a time."""
+    import torch
+
     maps = 1 + 3 * len(tests)
     # On a CPU one slice at a time, which stays in the cache, whatever the batch; elsewhere all at once.
     chunk = 1 if reference.device.type == "cpu" else max(1, reference.shape[0])
@@ -141,22 +173,15 @@ def _ssim(reference: Tensor, tests: Sequence[Tensor], data_range: float) -> list
         # One allocation: many large ones are handed back to the system and faulted in again at each call,
         # which costs more than all the arithmetic. Gradients need every step kept, so they do without.
         workspace = reference.new_empty((3, maps * chunk * reference.shape[1] * reference.shape[2]))
-    parts = [
-        _ssim_chunk(
-            reference[start : start + chunk],
-            [test[start : start + chunk] for test in tests],
-            data_range,
-            workspace,
-        )
-        for start in range(0, reference.shape[0], chunk)
-    ]
-    return list(torch.cat(parts, dim=1)) if parts else [reference.new_empty(0) for _ in tests]
+    for start in range(0, reference.shape[0], chunk):
+        part = slice(start, start + chunk)
+        yield _similarity_chunk(reference[part], [test[part] for test in tests], data_range, workspace)
 
 
-def _ssim_chunk(
+def _similarity_chunk(
     reference: Tensor, tests: Sequence[Tensor], data_range: float, workspace: Tensor | None
 ) -> Tensor:
-    """Return the SSIM (tests, N) of N slices (N, H, W), few enough for the workspace.
+    """Return the SSIM of each window, (tests, N, H', W'), of slices that are few enough for the workspace.
 
     With d = test - reference the two factors of the SSIM become
     1 - mean(d)^2 / (mean(x)^2 + mean(y)^2 + C1) and 1 - var(d) / (var(x) + var(y) + C2):
@@ -201,8 +226,7 @@ def _ssim_chunk(
         levels = (mean_x + level).square() + (mean_y + level).square() + c1
         square_d = mean_d.square()
         variance_d = (power_d - square_d).clamp_min(0)
-        similarity = (1 - square_d / levels) * (1 - variance_d / variances)
-        similarities.append(similarity.mean(dim=(-2, -1)))
+        similarities.append((1 - square_d / levels) * (1 - variance_d / variances))
     return torch.stack(similarities)
 
 

@@ -17,7 +17,7 @@ from napari_mri_cae.corruptions import (
 )
 
 # Option: the corruption it adds, which of its parameters it gives, what stands for it in the help.
-_OPTIONS: Final[dict[str, tuple[type[Corruption], str, str]]] = {
+OPTIONS: Final[dict[str, tuple[type[Corruption], str, str]]] = {
     "--gaussian": (GaussianNoise, "sigma", "S"),
     "--rician": (RicianNoise, "sigma", "S"),
     "--dropout": (PixelDropout, "rate", "P"),
@@ -29,23 +29,26 @@ _OPTIONS: Final[dict[str, tuple[type[Corruption], str, str]]] = {
 def add_chain(parser: argparse.ArgumentParser) -> None:
     """Add one option for each kind of corruption, those that go with them, and --seed."""
     group = parser.add_argument_group("corruptions", "Applied in the order given here; each may be repeated.")
-    for option, (kind, field, metavar) in _OPTIONS.items():
+    for option, (kind, field, metavar) in OPTIONS.items():
         group.add_argument(
             option,
             action=_Append,
-            type=_parameter(kind, field),
+            type=parameter_type(kind, field),
             metavar=metavar,
-            help=f"{kind.label}. {_describe(kind, field)}",
+            help=f"{kind.label}. {describe_parameter(kind, field)}",
         )
     for option, field in (("--blank-row", "row"), ("--blank-column", "column")):
         group.add_argument(
-            option, type=_parameter(BlankOut, field), metavar="N", help=_describe(BlankOut, field)
+            option,
+            type=parameter_type(BlankOut, field),
+            metavar="N",
+            help=describe_parameter(BlankOut, field),
         )
     group.add_argument(
-        "--rescale", action="store_true", help=f"of --dropout. {_describe(PixelDropout, 'rescale')}"
+        "--rescale", action="store_true", help=f"of --dropout. {describe_parameter(PixelDropout, 'rescale')}"
     )
     group.add_argument(
-        "--clip", action="store_true", help=f"of both noises. {_describe(GaussianNoise, 'clip')}"
+        "--clip", action="store_true", help=f"of both noises. {describe_parameter(GaussianNoise, 'clip')}"
     )
     parser.add_argument(
         "--seed",
@@ -68,7 +71,7 @@ def read_chain(arguments: argparse.Namespace) -> list[Corruption]:
     chain: list[tuple[type[Corruption], dict[str, Any]]] = arguments.chain
     kinds = {kind for kind, _ in chain}
     if not chain:
-        arguments.usage_error(f"give at least one corruption: {', '.join(_OPTIONS)}.")
+        arguments.usage_error(f"give at least one corruption: {', '.join(OPTIONS)}.")
     extras: dict[str, tuple[Any, str, set[type[Corruption]]]] = {
         "--clip": (arguments.clip, "clip", {GaussianNoise, RicianNoise}),
         "--rescale": (arguments.rescale, "rescale", {PixelDropout}),
@@ -79,7 +82,7 @@ def read_chain(arguments: argparse.Namespace) -> list[Corruption]:
         if value is None or value is False:
             continue
         if not kinds & whose:
-            owners = " or ".join(name for name, (kind, _, _) in _OPTIONS.items() if kind in whose)
+            owners = " or ".join(name for name, (kind, _, _) in OPTIONS.items() if kind in whose)
             arguments.usage_error(f"{option} goes with {owners}.")
         for kind, parameters in chain:
             if kind in whose:
@@ -97,11 +100,11 @@ class _Append(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        kind, field, _ = _OPTIONS[self.option_strings[0]]
+        kind, field, _ = OPTIONS[self.option_strings[0]]
         namespace.chain = [*namespace.chain, (kind, {field: values})]
 
 
-def _parameter(kind: type[Corruption], field: str) -> Callable[[str], Any]:
+def parameter_type(kind: type[Corruption], field: str) -> Callable[[str], Any]:
     """Return an argument type: one parameter of a corruption, checked as the corruption checks it."""
 
     def parse(text: str) -> Any:
@@ -115,7 +118,8 @@ def _parameter(kind: type[Corruption], field: str) -> Callable[[str], Any]:
     return parse
 
 
-def _describe(kind: type[Corruption], field: str) -> str:
+def describe_parameter(kind: type[Corruption], field: str) -> str:
+    """Return what a parameter is and its bounds, for the help of an option."""
     text = (kind.model_fields[field].description or "").split("; left open", maxsplit=1)[0]
     bounds = _bounds(kind, field)
     return (f"{text} ({bounds})" if bounds else text).replace("%", "%%")

@@ -117,10 +117,10 @@ def draw_panels(
         if number % 2:
             bar = (x + width + 12, y, _BAR, height)
             if number == 1:
-                _draw_bar(image, draw, bar, _gray, ("1", "0.5", "0"))
+                _draw_bar(image, draw, bar, gray_pixels, ("1", "0.5", "0"))
             else:
                 ends = (f"+{residual_range:g}", "0", f"-{residual_range:g}")
-                _draw_bar(image, draw, bar, _diverging, ends)
+                _draw_bar(image, draw, bar, residual_pixels, ends)
     for number, line in enumerate(footer):
         _write(draw, (_MARGIN, footer_top + _LINE * number), line, 15, _SOFT)
     return image
@@ -172,7 +172,11 @@ def _panels(comparison: Comparison, index: int, residual_range: float) -> list[_
         ("residual", "original - reconstructed"),
     ):
         values = np.take(getattr(comparison, role), index, axis)
-        pixels = _diverging(0.5 + values / (2 * residual_range)) if role == "residual" else _gray(values)
+        pixels = (
+            residual_pixels(0.5 + values / (2 * residual_range))
+            if role == "residual"
+            else gray_pixels(values)
+        )
         panels.append(_Panel(role.capitalize(), caption, pixels))
     return panels
 
@@ -183,12 +187,12 @@ def _quality(row: Any, image: str) -> str:
     return f"PSNR {decibels}  ·  SSIM {row[f'ssim_{image}']:.4f}"
 
 
-def _gray(values: npt.NDArray[Any]) -> Pixels:
+def gray_pixels(values: npt.NDArray[Any]) -> Pixels:
     """Return the RGB of values in [0, 1]."""
     return _eight_bits(np.repeat(np.clip(values, 0, 1)[..., np.newaxis], 3, axis=-1))
 
 
-def _diverging(values: npt.NDArray[Any]) -> Pixels:
+def residual_pixels(values: npt.NDArray[Any]) -> Pixels:
     """Return the RGB of values in [0, 1]; 0.5 is black."""
     stops = np.linspace(0, 1, len(RESIDUAL_COLORS))
     channels = [np.interp(values, stops, channel) for channel in zip(*RESIDUAL_COLORS, strict=True)]

@@ -44,8 +44,11 @@ def describe(
         "seed": seed,
         "device": device,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("napari-mri-cae", "torch", "numpy", "nibabel")},
-        },
+        "versions": software_versions(),
     }
+
+
+def software_versions(*others: str) -> dict[str, str]:
+    """Return the versions of what results depend on, and of other packages by name."""
+    names = ("napari-mri-cae", "torch", "numpy", "nibabel", *others)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
