@@ -119,7 +119,7 @@ class CorruptionRow(QFrame):
         layout.setSpacing(0)
         layout.addLayout(head)
         self.place: QPushButton | None = None
-        layout.addWidget(self.form.container.native)
+        layout.addWidget(self.form.native)
         if isinstance(corruption, BlankOut):
             self.place = QPushButton("Place on the image")
             self.place.setToolTip("Drag a square on any panel to blank it out; click again to pan and zoom")
@@ -162,7 +162,7 @@ class CorruptionRow(QFrame):
 
     def _show_options(self, show: bool) -> None:
         for name in self._options:
-            self.form.widget(name).visible = show
+            self.form.show_field(name, show)
 
 
 def _tool(text: str, tooltip: str, on_click: Callable[[], None] | None) -> QToolButton:
