@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from napari_mri_cae.corruptions import Augmentation, BatchSource, GaussianBlur, SliceSource, corrupt
 from napari_mri_cae.corruptions.augmentation import (
     BlankOutStep,
+    BlobsStep,
     GaussianBlurStep,
     GaussianNoiseStep,
     PixelDropoutStep,
@@ -23,6 +24,7 @@ ALL = Augmentation(
         GaussianNoiseStep(sigma=0.02, probability=0.5),
         RicianNoiseStep(sigma=(0.0, 0.04)),
         BlankOutStep(size=(3, 9), probability=0.5, value=0.3),
+        BlobsStep(number=(0, 4), radius=(2, 5), probability=0.7),
         GaussianBlurStep(sigma=(0.2, 1.5), probability=0.5),
     )
 )
@@ -69,6 +71,23 @@ def test_blind_denoising_has_one_noise_or_none() -> None:
     assert 0.095 < torch.maximum(normal, magnitude).max() <= 0.1
     untouched = (corrupted == clean).flatten(1).all(1)
     assert torch.equal(untouched, (normal == 0) & (magnitude == 0))
+
+
+def test_blobs_bright_or_dark() -> None:
+    head = torch.full((1500, 1, 24, 24), 0.1)
+    head[..., 4:20, 4:20] = 0.6
+    step = BlobsStep(number=(1, 3), radius=(2.0, 4.0), contrast=(0.1, 0.4), dark=0.3, probability=0.8)
+    corrupted, (chosen,) = Augmentation(steps=(step,)).apply(head, _source())
+    number, contrast = chosen.parameters["number"], chosen.parameters["contrast"]
+    assert [(number == count).float().mean().item() for count in range(4)] == pytest.approx(
+        [0.2, 0.8 / 3, 0.8 / 3, 0.8 / 3], abs=0.04
+    )
+    assert (contrast < 0).float().mean() == pytest.approx(0.3, abs=0.04)
+    assert 0.1 <= contrast.abs().min() < 0.11 < 0.39 < contrast.abs().max() <= 0.4
+    change = corrupted - head
+    assert torch.equal(change.abs().amax((1, 2, 3)) > 0, number > 0)
+    assert (change.sum((1, 2, 3)) * contrast >= 0).all()
+    assert chosen.of_slice(0).number == int(number[0])
 
 
 def test_what_was_done_can_be_done_again(slices: torch.Tensor) -> None:

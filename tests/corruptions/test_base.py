@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from napari_mri_cae.corruptions import (
     BlankOut,
+    Blobs,
     Corruption,
     GaussianBlur,
     GaussianNoise,
@@ -30,6 +31,8 @@ ALL = [
     GaussianBlur(sigma=0.6, kernel_size=3),
     BlankOut(size=7),
     BlankOut(size=5, row=3, column=20, value=0.5),
+    Blobs(radius=4),
+    Blobs(number=20, radius=2, contrast=-0.4, softness=0),
 ]
 NOTHING = [
     GaussianNoise(sigma=0),
@@ -40,6 +43,9 @@ NOTHING = [
     GaussianBlur(sigma=0, kernel_size=5),
     BlankOut(size=0),
     BlankOut(size=0, row=2, column=2),
+    Blobs(number=0),
+    Blobs(radius=0),
+    Blobs(contrast=0),
 ]
 
 
@@ -135,6 +141,7 @@ def test_forms_have_what_they_need() -> None:
         "pixel-dropout",
         "gaussian-blur",
         "blank-out",
+        "blobs",
     ]
     for kind in corruption_kinds().values():
         assert kind.label
@@ -158,6 +165,8 @@ def test_forms_have_what_they_need() -> None:
         (BlankOut, "row", -1),
         (BlankOut, "value", 2),
         (BlankOut, "side", 3),
+        (Blobs, "number", 21),
+        (Blobs, "contrast", -1.1),
     ],
 )
 def test_a_wrong_parameter_is_named(kind: type[Corruption], field: str, value: object) -> None:

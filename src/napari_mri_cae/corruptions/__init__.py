@@ -13,6 +13,7 @@ from napari_mri_cae.corruptions.rician_noise import RicianNoise
 from napari_mri_cae.corruptions.pixel_dropout import PixelDropout
 from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
 from napari_mri_cae.corruptions.blank_out import BlankOut
+from napari_mri_cae.corruptions.blobs import Blobs
 from napari_mri_cae.corruptions.augmentation import Augmentation
 from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
 # isort: on
@@ -21,6 +22,7 @@ __all__ = [
     "Augmentation",
     "BatchSource",
     "BlankOut",
+    "Blobs",
     "Corruption",
     "GaussianBlur",
     "GaussianNoise",

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from napari_mri_cae.corruptions.base import Corruption
 from napari_mri_cae.corruptions.blank_out import BlankOut, blank_out, place_squares
+from napari_mri_cae.corruptions.blobs import MAX_BLOBS, Blobs, add_blobs, blob_field, blob_profile
 from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur, blur
 from napari_mri_cae.corruptions.gaussian_noise import GaussianNoise, add_gaussian_noise
 from napari_mri_cae.corruptions.pixel_dropout import PixelDropout, drop_pixels
@@ -47,12 +48,16 @@ if TYPE_CHECKING:
     Rate = tuple[float, float]
     Pixels = tuple[float, float]
     Side = tuple[int, int]
+    BlobNumber = tuple[int, int]
+    BlobRadius = tuple[float, float]
 else:
     # The bounds are those of the interactive corruptions.
     Fraction = _range(Annotated[float, Field(ge=0, le=1)])
     Rate = _range(Annotated[float, Field(ge=0, le=0.99)])
     Pixels = _range(Annotated[float, Field(ge=0, le=20)])
     Side = _range(Annotated[int, Field(ge=0, le=1024)])
+    BlobNumber = _range(Annotated[int, Field(ge=0, le=MAX_BLOBS)])
+    BlobRadius = _range(Annotated[float, Field(ge=0, le=128)])
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ class Chosen:
     fixed
         The parameters that are the same for every slice.
     parameters
-        The others, each (N,), on the device of the slices. A strength (sigma, rate or size) of 0 means that
-        the slice was left as it was.
+        The others, each (N,), on the device of the slices. A strength (sigma, rate, size or number) of 0
+        means that the slice was left as it was.
     """
 
     corruption: type[Corruption]
@@ -79,7 +84,7 @@ class Chosen:
         numbers = {
             name: type_of(values[position].item())
             for name, values in self.parameters.items()
-            for type_of in [int if name in ("size", "row", "column") else float]
+            for type_of in [int if name in ("size", "row", "column", "number") else float]
         }
         return self.corruption(**self.fixed, **numbers)
 
@@ -91,13 +96,15 @@ class _Settings(BaseModel):
 class Step(_Settings):
     """One kind of corruption whose strength is drawn for each slice.
 
-    `sigma`, `rate` or `size` is a range (low, high), both included, from which a value is drawn uniformly;
-    one number stands for that number alone.
+    `sigma`, `rate`, `size` or `number` is a range (low, high), both included, from which a value is drawn
+    uniformly; one number stands for that number alone.
     """
 
     corruption: ClassVar[type[Corruption]]
     strength: ClassVar[str]
     fixed: ClassVar[tuple[str, ...]]
+    # How many numbers choose a slice's parameters: two for the strength, the others for `_choose_more`.
+    draws: ClassVar[int] = 4
 
     probability: float = Field(
         1.0, ge=0, le=1, title="Probability", description="Share of the slices that this is done to"
@@ -107,7 +114,7 @@ class Step(_Settings):
         """Draw the parameters for each slice; `among`, (N,) bool, are the slices that may be corrupted."""
         import torch
 
-        draws = source.uniform((4,), slices)
+        draws = source.uniform((self.draws,), slices)
         active = draws[:, 0] < self.probability
         if among is not None:
             active = active & among
@@ -117,11 +124,11 @@ class Step(_Settings):
         else:
             strength = low + draws[:, 1] * (high - low)
         parameters = {self.strength: torch.where(active, strength, 0)}
-        parameters |= self._place(slices, strength, draws[:, 2:])
+        parameters |= self._choose_more(slices, strength, draws[:, 2:])
         return Chosen(self.corruption, {name: getattr(self, name) for name in self.fixed}, parameters)
 
-    def _place(self, slices: Tensor, strength: Tensor, draws: Tensor) -> dict[str, Tensor]:
-        """Return the parameters that depend on the strength, drawn with two more numbers for each slice."""
+    def _choose_more(self, slices: Tensor, strength: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        """Return the other parameters that differ by slice, drawn with the other numbers of each slice."""
         return {}
 
     @abstractmethod
@@ -216,7 +223,7 @@ class BlankOutStep(Step):
     size: Side = Field(description="Range of the side, in slice pixels")
     value: float = Field(0.0, ge=0, le=1)
 
-    def _place(self, slices: Tensor, strength: Tensor, draws: Tensor) -> dict[str, Tensor]:
+    def _choose_more(self, slices: Tensor, strength: Tensor, draws: Tensor) -> dict[str, Tensor]:
         row, column = place_squares(slices, strength, draws)
         return {"row": row, "column": column}
 
@@ -225,8 +232,49 @@ class BlankOutStep(Step):
         return blank_out(slices, **parameters, value=self.value)
 
 
+class BlobsStep(Step):
+    """Bright or dark blobs at random places inside the head; see `Blobs`."""
+
+    corruption = Blobs
+    strength = "number"
+    fixed = ("softness",)
+    draws = 5
+
+    kind: Literal["blobs"] = "blobs"
+    number: BlobNumber = Field(description="Range of the number of blobs in a slice")
+    radius: BlobRadius = Field(
+        (3.0, 15.0), description="Range of the radius of a slice's largest blob, in slice pixels"
+    )
+    contrast: Fraction = Field(
+        (0.1, 0.5), description="Range of what a blob adds or takes away, as a fraction of the window"
+    )
+    dark: float = Field(0.5, ge=0, le=1, description="Share of the slices whose blobs are dark")
+    softness: float = Field(0.5, ge=0, le=1)
+
+    def _choose_more(self, slices: Tensor, strength: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        import torch
+
+        radius, contrast = (
+            low + draws[:, number] * (high - low)
+            for number, (low, high) in enumerate((self.radius, self.contrast))
+        )
+        return {"radius": radius, "contrast": torch.where(draws[:, 2] < self.dark, -contrast, contrast)}
+
+    def corrupt(self, slices: Tensor, parameters: dict[str, Tensor], source: Source) -> Tensor:
+        """Return slices with blobs."""
+        profile = blob_profile(
+            slices,
+            parameters["number"],
+            parameters["radius"],
+            blob_field(slices, source),
+            softness=self.softness,
+            max_number=self.number[1],
+        )
+        return add_blobs(slices, profile, parameters["contrast"])
+
+
 AnyStep = Annotated[
-    GaussianNoiseStep | RicianNoiseStep | PixelDropoutStep | GaussianBlurStep | BlankOutStep,
+    GaussianNoiseStep | RicianNoiseStep | PixelDropoutStep | GaussianBlurStep | BlankOutStep | BlobsStep,
     Field(discriminator="kind"),
 ]
 
