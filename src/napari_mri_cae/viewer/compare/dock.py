@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer, QUrl
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -33,6 +33,7 @@ from napari_mri_cae.viewer.compare.unfamiliar_note import UnfamiliarNote
 from napari_mri_cae.viewer.compare.view_box import ViewBox
 from napari_mri_cae.viewer.default_reader import DefaultReaderOffer
 from napari_mri_cae.viewer.notifications import report
+from napari_mri_cae.viewer.widgets import dropped_paths, dropped_urls, heading
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -93,7 +94,7 @@ class CompareDock(QWidget):
             ("View", (self.view_box,)),
             ("Model", (self.model_box,)),
         ):
-            layout.addWidget(_heading(title))
+            layout.addWidget(heading(title))
             for box in boxes:
                 layout.addWidget(box)
         layout.addWidget(self.save_box)
@@ -160,7 +161,7 @@ class CompareDock(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         """Take files."""
-        if event is not None and _dropped_urls(event):
+        if event is not None and dropped_urls(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
@@ -168,7 +169,7 @@ class CompareDock(QWidget):
         if event is None:
             return
         event.acceptProposedAction()
-        paths = [Path(url.toLocalFile()) for url in _dropped_urls(event) if url.isLocalFile()]
+        paths = dropped_paths(event)
         if len(paths) == 1:
             if paths[0].suffix.lower() in MODEL_SUFFIXES:
                 self.model_box.open_model(paths[0])
@@ -256,17 +257,3 @@ class CompareDock(QWidget):
     def _say(self, text: str) -> None:
         self.message.setText(text)
         self.message.setVisible(bool(text))
-
-
-def _dropped_urls(event: QDropEvent) -> list[QUrl]:
-    mime = event.mimeData()
-    return mime.urls() if mime is not None else []
-
-
-def _heading(title: str) -> QLabel:
-    label = QLabel(title)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    label.setContentsMargins(0, 6, 0, 0)
-    return label

@@ -5,8 +5,9 @@ import math
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_mri_cae.viewer.compare.numbers import NOTHING, format_metric
+from napari_mri_cae.viewer.compare.numbers import format_metric
 from napari_mri_cae.viewer.compare.session import ComparisonSession
+from napari_mri_cae.viewer.widgets import NOTHING
 
 _METRICS = (
     ("psnr", "PSNR (dB)", "Peak signal-to-noise ratio against the original; data range 1. More is better."),

@@ -21,9 +21,9 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, list_models, read_card
 from napari_mri_cae.models.file import SUFFIX
 from napari_mri_cae.models.keras import SUFFIXES as KERAS_SUFFIXES
-from napari_mri_cae.viewer.compare.numbers import NOTHING
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
+from napari_mri_cae.viewer.widgets import NOTHING, picker
 
 #: What the files of models end in.
 MODEL_SUFFIXES: Final = (SUFFIX, *KERAS_SUFFIXES)
@@ -50,11 +50,11 @@ class ModelBox(QWidget):
         self._state = state
         self._worker: FunctionWorker[Any] | None = None
 
-        self.model = _picker("The autoencoder that reconstructs the corrupted slices")
+        self.model = picker("The autoencoder that reconstructs the corrupted slices")
         for card in list_models():
             self._add_model(card.name, card)
         self.model.activated.connect(self._on_model)
-        self.second_model = _picker("Another model, shown beside the first: the same slices, two more panels")
+        self.second_model = picker("Another model, shown beside the first: the same slices, two more panels")
         self.second_model.addItem("None", None)
         for position in range(self.model.count()):
             _copy_item(self.model, position, self.second_model)
@@ -63,7 +63,7 @@ class ModelBox(QWidget):
         self.open_button.setToolTip(f"Open a model file: {', '.join(MODEL_SUFFIXES)}")
         self.open_button.clicked.connect(self._ask)
 
-        self.device = _picker("What the network runs on. Auto takes the fastest device of this machine.")
+        self.device = picker("What the network runs on. Auto takes the fastest device of this machine.")
         self.device.addItem("Auto", _AUTO)
         self.device.activated.connect(self._on_device)
         self.in_use = QLabel("")
@@ -189,11 +189,3 @@ def _copy_item(source: QComboBox, position: int, target: QComboBox) -> None:
     """Add an entry of one picker to another."""
     target.addItem(source.itemText(position), source.itemData(position))
     target.setItemData(target.count() - 1, source.itemData(position, _TOOLTIP), _TOOLTIP)
-
-
-def _picker(tooltip: str) -> QComboBox:
-    picker = QComboBox()
-    picker.setToolTip(tooltip)
-    picker.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    picker.setMinimumContentsLength(8)
-    return picker

@@ -1,10 +1,8 @@
 """How metrics are written."""
 
 import math
-from typing import Final
 
-#: Stands where there is no number.
-NOTHING: Final = "\N{EN DASH}"
+from napari_mri_cae.viewer.widgets import NOTHING
 
 
 def format_metric(metric: str, value: float) -> str:

@@ -9,7 +9,7 @@ from psygnal import Signal
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.viewer.compare.background import SAVE, Background
+from napari_mri_cae.viewer.background import SAVE, Background
 from napari_mri_cae.viewer.compare.panels import roles_of
 from napari_mri_cae.viewer.layers import Role
 from napari_mri_cae.viewer.writer import save_comparison

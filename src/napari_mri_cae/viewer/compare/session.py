@@ -12,7 +12,7 @@ from qtpy.QtCore import QThreadPool
 from napari_mri_cae.comparison import Comparison, FinishedSlices
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import Plane, plane_axis
-from napari_mri_cae.viewer.compare.background import Background
+from napari_mri_cae.viewer.background import Background
 from napari_mri_cae.viewer.compare.canvas_numbers import CanvasNumbers
 from napari_mri_cae.viewer.compare.fill import Fill
 from napari_mri_cae.viewer.compare.panels import Panels

@@ -7,10 +7,10 @@ from qtpy.QtWidgets import QButtonGroup, QComboBox, QFormLayout, QHBoxLayout, QL
 from superqt import QLabeledDoubleSlider
 
 from napari_mri_cae.planes import PLANES, Plane
-from napari_mri_cae.viewer.compare.numbers import NOTHING
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
 from napari_mri_cae.viewer.orientation import Convention
+from napari_mri_cae.viewer.widgets import NOTHING
 
 _CONVENTIONS: Final[dict[Convention, str]] = {
     "radiological": "patient's right is on your left",

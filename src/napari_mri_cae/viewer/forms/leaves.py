@@ -122,7 +122,7 @@ def _widget(name: str, field: FieldInfo, kind: Kind) -> Any:
         widget.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         return widget
     if kind.plain == (bool,):
-        return CheckBox(text=common["label"], **common)
+        return CheckBox(**common)
     is_bounded = None not in (low, high) and not (kind.is_sequence or kind.is_optional or kind.choices)
     if kind.plain == (float,) and is_bounded:
         # A slider covers the useful part of the range; from Python all of it can be set.
