@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QLineEdit
 from napari_mri_cae.corruptions import GaussianNoise
 from napari_mri_cae.models import load_model
 from napari_mri_cae.viewer.compare import open_comparison
-from napari_mri_cae.viewer.compare.numbers import NOTHING
+from napari_mri_cae.viewer.widgets import NOTHING
 from napari_mri_cae.volume import Volume
 
 IN_ORDER = [
