@@ -31,12 +31,20 @@ def test_published_architectures_have_the_published_number_of_parameters(name, p
 def test_every_architecture_keeps_the_shape(name):
     network = build(name).eval()
     with torch.inference_mode():
-        assert network(torch.rand(2, 1, 24, 40)).shape == (2, 1, 24, 40)
+        assert network(torch.rand(2, 1, 32, 48)).shape == (2, 1, 32, 48)
 
 
-@pytest.mark.parametrize(("unshuffle", "levels"), [(1, 2), (2, 1), (2, 2)])
-def test_an_untrained_skip_unet_returns_its_input_exactly(unshuffle, levels):
-    network = build("skip-unet", channels=4, levels=levels, unshuffle=unshuffle)
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("skip-unet", {"channels": 4, "levels": 2, "unshuffle": 1}),
+        ("skip-unet", {"channels": 4, "levels": 1, "unshuffle": 2}),
+        ("skip-unet", {"channels": 4, "levels": 2, "unshuffle": 2}),
+        ("residual-unet", {"channels": [4, 6, 8], "blocks": [1, 2, 1], "up_blocks": [2, 1]}),
+    ],
+)
+def test_an_untrained_network_with_a_skip_returns_its_input_exactly(name, parameters):
+    network = build(name, **parameters)
     slices = torch.rand(1, 1, 16, 24)
     with torch.inference_mode():
         assert torch.equal(network(slices), slices)
@@ -44,6 +52,28 @@ def test_an_untrained_skip_unet_returns_its_input_exactly(unshuffle, levels):
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(network(slices), slices)
         assert torch.equal(network.bfloat16()(slices), slices)
+
+
+def test_the_bottleneck_lets_nothing_pass_but_the_code():
+    network = build("bottleneck-autoencoder", channels=[4, 4], code_channels=2, last_channels=4)
+    slices = torch.rand(1, 1, 16, 24)
+    code = network.encoder(slices)
+    assert code.shape == (1, 2, 4, 6)
+    # Two numbers for every sixteen pixels: the output's differences span no more directions than that.
+    jacobian = torch.autograd.functional.jacobian(network, slices).reshape(16 * 24, 16 * 24)
+    assert torch.linalg.matrix_rank(jacobian) <= code.numel()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "what"),
+    [
+        ("residual-unet", {"blocks": [1, 2]}, "blocks must be 4 whole numbers"),
+        ("bottleneck-autoencoder", {"code_channels": 0}, "code_channels"),
+    ],
+)
+def test_parameters_that_make_no_network_are_refused(name, parameters, what):
+    with pytest.raises(InputError, match=what):
+        build(name, **parameters)
 
 
 def test_conv_pads_as_keras_does():

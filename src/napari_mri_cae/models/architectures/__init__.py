@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 # name: (module, class). Looked up on use, so that the names are known without torch.
-_ARCHITECTURES: Final = {
+_OURS: Final = {
     "skip-unet": ("skip_unet", "SkipUNet"),
+    "residual-unet": ("residual_unet", "ResidualUNet"),
+    "bottleneck-autoencoder": ("bottleneck_autoencoder", "BottleneckAutoencoder"),
+}
+_PUBLISHED: Final = {
     "datacamp2018": ("datacamp2018", "DataCamp2018"),
     "devto-denoiser": ("devto_denoiser", "DevtoDenoiser"),
     "uoc2021-shallow-residual": ("uoc2021_shallow_residual", "ShallowResidual"),
@@ -20,8 +24,8 @@ _ARCHITECTURES: Final = {
 }
 # Has no shape of its own: its parameters are the graph of an imported network.
 _GRAPH: Final = {"keras-graph": ("keras_graph", "KerasGraph")}
-ARCHITECTURES: Final[tuple[str, ...]] = tuple(_ARCHITECTURES)
-PUBLISHED: Final[tuple[str, ...]] = tuple(name for name in ARCHITECTURES if name != "skip-unet")
+ARCHITECTURES: Final[tuple[str, ...]] = (*_OURS, *_PUBLISHED)
+PUBLISHED: Final[tuple[str, ...]] = tuple(_PUBLISHED)
 """Those of published systems, in Keras."""
 
 
@@ -40,7 +44,7 @@ def build(name: str, **parameters: Any) -> "nn.Module":
     InputError
         If there is no such architecture, or it does not take these parameters.
     """
-    known = _ARCHITECTURES | _GRAPH
+    known = _OURS | _PUBLISHED | _GRAPH
     if name not in known:
         raise InputError(f"there is no architecture {name!r}; known are {', '.join(ARCHITECTURES)}.")
     module, attribute = known[name]

@@ -1,0 +1,89 @@
+"""A U-Net of residual blocks that predicts what to add to its input."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions whose result is added to the input; no batch norm, no activation on the way out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        y: Tensor = self.second(torch.relu(self.first(x)))
+        return x + y
+
+
+def _blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+class ResidualUNet(nn.Module):
+    """U-Net of residual blocks with a full-resolution skip: output = input + correction(input).
+
+    `(N, 1, H, W)` to the same shape; H and W must be multiples of `2**(len(channels) - 1)`. What comes up
+    from the deeper level is added to what went down, not concatenated, which costs half the arithmetic of
+    the first convolution after it. The last sum is formed in the input's precision, so that a correction
+    computed in bfloat16 leaves the rest of the slice as exact as it came. The last convolution starts at
+    zero: an untrained network returns its input.
+
+    Parameters
+    ----------
+    channels
+        Of each level, the full resolution first.
+    blocks
+        Residual blocks of each level on the way down; the last number is the bottom's.
+    up_blocks
+        Residual blocks of each level on the way up, the full resolution first.
+
+    References
+    ----------
+    K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior" (DRUNet), IEEE TPAMI 2021.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        blocks: Sequence[int] = (1, 2, 2, 2),
+        up_blocks: Sequence[int] = (1, 2, 2),
+    ) -> None:
+        super().__init__()
+        for name, values, length, most in (
+            ("channels", channels, len(channels), 1024),
+            ("blocks", blocks, len(channels), 16),
+            ("up_blocks", up_blocks, len(channels) - 1, 16),
+        ):
+            if len(values) != length or not all(
+                isinstance(value, int) and 1 <= value <= most for value in values
+            ):
+                raise ValueError(f"{name} must be {length} whole numbers from 1 to {most}")
+        if not 2 <= len(channels) <= 7:
+            raise ValueError("channels must name 2 to 7 levels")
+        self.multiple_of = 2 ** (len(channels) - 1)
+        steps = list(zip(channels, channels[1:], strict=False))
+        self.first = nn.Conv2d(1, channels[0], 3, padding=1)
+        self.encoders = nn.ModuleList(map(_blocks, channels[:-1], blocks))
+        self.downs = nn.ModuleList(nn.Conv2d(wide, deep, 2, stride=2) for wide, deep in steps)
+        self.bottom = _blocks(channels[-1], blocks[-1])
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(deep, wide, 2, stride=2) for wide, deep in steps)
+        self.decoders = nn.ModuleList(map(_blocks, channels[:-1], up_blocks))
+        self.last = nn.Conv2d(channels[0], 1, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        y = self.first(x.to(self.last.weight.dtype))
+        skips: list[Tensor] = []
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            skips.append(encoder(y))
+            y = down(skips[-1])
+        y = self.bottom(y)
+        for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
+            y = decoder(up(y) + skips.pop())
+        return x + self.last(y).to(x.dtype)
