@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "corrupt": "add noise, dropout, blur or blank squares to a volume",
     "reconstruct": "run a model over a volume",
     "metrics": "measure a volume against a reference: PSNR, SSIM, DSSIM, MSE",
+    "evaluate": "measure models on corrupted slices of volumes: a table, tests, a report",
     "import-keras": "turn a model that Keras saved into a model file of this software",
     "export": "write a model as an ONNX file",
     "train": "train a model as a YAML file says",

@@ -1,0 +1,37 @@
+"""Measure models on volumes: tables, statistics, classical baselines, reports.
+
+Volumes x planes x corruptions x models, slice by slice; means; paired tests between models; one HTML page
+that shows all of it. Importing this does not import torch.
+"""
+
+from napari_mri_cae.evaluation.anomaly import AnomalyScore, measure_anomalies, roc_area
+from napari_mri_cae.evaluation.baselines import Baseline, baseline_kinds, find_baseline
+from napari_mri_cae.evaluation.condition import Condition
+from napari_mri_cae.evaluation.evaluation import Evaluation
+from napari_mri_cae.evaluation.report import write_report
+from napari_mri_cae.evaluation.settings import EvaluationSettings
+from napari_mri_cae.evaluation.significance import PairedComparison, compare_models, holm
+from napari_mri_cae.evaluation.summary import Summary, summarize
+from napari_mri_cae.evaluation.table import Row, read_table, run_to_table, write_table
+
+__all__ = [
+    "AnomalyScore",
+    "Baseline",
+    "Condition",
+    "Evaluation",
+    "EvaluationSettings",
+    "PairedComparison",
+    "Row",
+    "Summary",
+    "baseline_kinds",
+    "compare_models",
+    "find_baseline",
+    "holm",
+    "measure_anomalies",
+    "read_table",
+    "roc_area",
+    "run_to_table",
+    "summarize",
+    "write_report",
+    "write_table",
+]

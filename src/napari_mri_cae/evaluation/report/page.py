@@ -1,0 +1,218 @@
+"""Puts the page together."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from napari_mri_cae.corruptions import corruption_class
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.evaluation.baselines import baseline_kinds
+from napari_mri_cae.evaluation.evaluation import Evaluation
+from napari_mri_cae.evaluation.report.charts import WIDTH, Chart, box_charts, strength_charts
+from napari_mri_cae.evaluation.report.examples import choose_examples, residual_bar
+from napari_mri_cae.evaluation.settings import REGIONS
+from napari_mri_cae.evaluation.significance import (
+    WARNING,
+    PairedComparison,
+    compare_models,
+    smallest_wilcoxon_p,
+)
+from napari_mri_cae.evaluation.summary import Metric, Summary, summarize
+from napari_mri_cae.evaluation.table import Row
+
+# As the thesis by Arnaiz Rodríguez (2021) has them.
+_COLUMNS: Final[tuple[Metric, ...]] = ("mse", "dssim", "ssim", "psnr")
+_TESTED: Final[tuple[Metric, ...]] = ("psnr", "ssim")
+_ALPHA: Final = 0.05
+
+
+@dataclass(frozen=True)
+class _Cell:
+    mean: str
+    sd: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One model under one corruption; `span` is the number of lines of that corruption, on its first one."""
+
+    corruption: str
+    span: int
+    model: str
+    n_slices: int
+    n_infinite: int
+    cells: tuple[_Cell, ...]
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """Two models, by subject and by slice."""
+
+    by_subject: PairedComparison
+    by_slice: PairedComparison
+
+
+def write_report(evaluation: Evaluation, rows: Sequence[Row], path: Path, *, command: str = "") -> Path:
+    """Write one HTML file with pictures, curves, box plots, tables, tests and how it was made.
+
+    Nothing in it comes from a network, and nothing in it is a program. It prints on A4 or letter.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What gave the rows; it reconstructs the slices that are shown again.
+    rows : sequence of Row
+        All of them.
+    path : pathlib.Path
+        The file; written beside and renamed.
+    command : str
+        The command line that made it.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or a volume cannot be read again.
+    OSError
+        If the file cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    if not rows:
+        raise InputError("There is nothing to report: the table has no rows.")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(p_value=_p_value, number=_number, json=_json)
+    page = environment.get_template("page.html.j2").render(_contents(evaluation, rows, command))
+    part = path.with_name(path.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict[str, Any]:
+    summaries = summarize(rows)
+    subjects = len({row.subject for row in rows})
+    planes = evaluation.settings.planes
+    styles = {model: number for number, model in enumerate(evaluation.model_names)}
+    networks = evaluation.model_names[: len(evaluation.models)]
+    return {
+        "networks": networks,
+        "models": evaluation.model_names,
+        "styles": styles,
+        "baselines": evaluation.baselines,
+        "labels": {kind: cls.label for kind, cls in baseline_kinds().items()},
+        "conditions": [condition.label for condition in evaluation.conditions],
+        "planes": planes,
+        "regions": REGIONS,
+        "columns": _COLUMNS,
+        "tables": {plane: _lines([one for one in summaries if one.plane == plane]) for plane in planes},
+        "curves": {
+            plane: strength_charts(
+                [one for one in summaries if one.plane == plane], styles, _kind_labels(summaries)
+            )
+            for plane in planes
+        },
+        "boxes": {plane: _boxes(rows, plane, styles) for plane in planes},
+        "examples": choose_examples(evaluation, rows),
+        "bar": residual_bar(),
+        "tests": {metric: _tests(rows, metric, networks) for metric in _TESTED},
+        "warning": WARNING,
+        "alpha": _ALPHA,
+        "n_subjects": subjects,
+        "n_slices": len({(row.volume, row.plane, row.slice) for row in rows}),
+        "least_p": smallest_wilcoxon_p(subjects),
+        "chart_width": WIDTH,
+        "made": evaluation.provenance(),
+        "command": command,
+    }
+
+
+def _kind_labels(summaries: Sequence[Summary]) -> dict[str, tuple[str, str]]:
+    """Return the names of each kind of corruption and of its strength."""
+    labels = {}
+    for kind in {one.kind for one in summaries if not math.isnan(one.strength)}:
+        corruption = corruption_class(kind)
+        field = next(iter(corruption.model_fields.values()))
+        labels[kind] = corruption.label, (field.title or "strength").lower()
+    return labels
+
+
+def _boxes(rows: Sequence[Row], plane: str, styles: dict[str, int]) -> list[Chart]:
+    return box_charts([row for row in rows if row.plane == plane], "whole slice", styles)
+
+
+def _lines(summaries: Sequence[Summary]) -> list[_Line]:
+    by_place = {(one.corruption, one.model, one.region): one for one in summaries}
+    models = list(dict.fromkeys(one.model for one in summaries))
+    lines = []
+    for corruption in dict.fromkeys(one.corruption for one in summaries):
+        for number, model in enumerate(models):
+            of_line = [by_place[corruption, model, region] for region in REGIONS]
+            lines.append(
+                _Line(
+                    corruption,
+                    len(models) if number == 0 else 0,
+                    model,
+                    of_line[0].n_slices,
+                    of_line[0].n_infinite,
+                    tuple(
+                        _cell(one, metric, [by_place[corruption, other, one.region] for other in models])
+                        for one in of_line
+                        for metric in _COLUMNS
+                    ),
+                )
+            )
+    return lines
+
+
+def _cell(one: Summary, metric: Metric, rivals: Sequence[Summary]) -> _Cell:
+    mean, sd = one.mean[metric], one.sd[metric]
+    means = [rival.mean[metric] for rival in rivals if not math.isnan(rival.mean[metric])]
+    best = max(means, default=mean) if metric in ("psnr", "ssim") else min(means, default=mean)
+    return _Cell(_number(mean, metric), "" if math.isnan(sd) else _number(sd, metric), mean == best)
+
+
+def _tests(rows: Sequence[Row], metric: Metric, networks: Sequence[str]) -> list[_Tested]:
+    """Return the tests of every model against every other one; without a model, of all baselines."""
+    models = list(networks) or None
+    by_subject, by_slice = (
+        compare_models(rows, metric=metric, unit=unit, models=models) for unit in ("subject", "slice")
+    )
+    return [_Tested(first, second) for first, second in zip(by_subject, by_slice, strict=True)]
+
+
+def _number(value: float, metric: Metric) -> str:
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "∞"
+    if metric == "psnr":
+        return f"{value:.2f}"
+    if metric == "ssim":
+        return f"{value:.4f}"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if value else "0"
+
+
+def _p_value(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}" if value >= 1e-300 else "< 1e-300"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)

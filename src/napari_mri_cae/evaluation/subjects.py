@@ -1,0 +1,71 @@
+"""What the volumes of an evaluation, and the people they show, are called."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.volume.labels import stem
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a volume and of its subject, each the same wherever the same is meant and only there."""
+
+    volume: str
+    subject: str
+
+
+def name_volumes(paths: Sequence[Path]) -> list[Name]:
+    """Name volumes by their files.
+
+    A subject is a "sub-..." label, or else the file's name, within a data set: the folder that holds the
+    "sub-..." folders, or else the file's own folder. So sub-01 of two data sets are two people, and two
+    scans of sub-01 in one data set are one.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        Different files.
+
+    Raises
+    ------
+    InputError
+        If a file is given twice.
+    """
+    from napari_mri_cae.training.data.patches import subject_of
+
+    files = [path.expanduser().absolute() for path in paths]
+    if twice := [path for path, times in Counter(files).items() if times > 1]:
+        raise InputError(f"{twice[0]} is given twice: name each volume once.")
+    subjects = [subject_of(path) for path in files]
+    homes = [_data_set(path, subject) for path, subject in zip(files, subjects, strict=True)]
+    return [
+        Name(volume, subject)
+        for volume, subject in zip(
+            _distinct([stem(path) for path in files], homes, files),
+            _distinct(subjects, homes, homes),
+            strict=True,
+        )
+    ]
+
+
+def _data_set(path: Path, subject: str) -> Path:
+    """Return the folder of the data set that a file belongs to."""
+    for folder in path.parents:
+        if folder.name == subject:
+            return folder.parent
+    return path.parent
+
+
+def _distinct(labels: Sequence[str], homes: Sequence[Path], things: Sequence[Path]) -> list[str]:
+    """Return labels that differ where the things differ: with the data set's name, or the whole path."""
+    for candidates in (
+        list(labels),
+        [f"{home.name}/{label}" for home, label in zip(homes, labels, strict=True)],
+        [f"{home}/{label}" for home, label in zip(homes, labels, strict=True)],
+    ):
+        if len(set(candidates)) == len(set(zip(labels, things, strict=True))):
+            return candidates
+    return [str(thing) for thing in things]

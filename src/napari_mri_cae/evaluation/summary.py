@@ -1,0 +1,84 @@
+"""Means and standard deviations of an evaluation's table."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from napari_mri_cae.evaluation.settings import Region
+from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.planes import Plane
+
+Metric = Literal["psnr", "ssim", "dssim", "mse"]
+METRICS: Final[tuple[Metric, ...]] = ("psnr", "ssim", "dssim", "mse")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One model under one condition: mean and standard deviation over slices.
+
+    Attributes
+    ----------
+    plane, region, corruption, kind, strength, model
+        As in `Row`.
+    n_slices, n_subjects : int
+        Slices that have pixels in the region, and whose they are.
+    n_infinite : int
+        Slices that came out equal to the clean one. Their PSNR is infinite and left out of its mean.
+    mean, sd : dict of str to float
+        For each metric. The standard deviation is that of a sample (n - 1); NaN of fewer than two.
+    """
+
+    plane: Plane
+    region: Region
+    corruption: str
+    kind: str
+    strength: float
+    model: str
+    n_slices: int
+    n_subjects: int
+    n_infinite: int
+    mean: dict[Metric, float]
+    sd: dict[Metric, float]
+
+
+def summarize(rows: Sequence[Row]) -> list[Summary]:
+    """Return the mean and the standard deviation over slices for each plane, region, condition and model.
+
+    In the order in which they first come in the table.
+    """
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.plane, row.region, row.corruption, row.model), []).append(row)
+    return [_summary(group) for group in groups.values()]
+
+
+def _summary(group: list[Row]) -> Summary:
+    first, held = group[0], [row for row in group if row.pixels]
+    mean, sd = {}, {}
+    for metric in METRICS:
+        values = np.array([getattr(row, metric) for row in held], np.float64)
+        # Only a PSNR can be infinite.
+        values = values[np.isfinite(values)]
+        mean[metric] = float(values.mean()) if len(values) else _empty(held)
+        sd[metric] = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return Summary(
+        plane=first.plane,
+        region=first.region,
+        corruption=first.corruption,
+        kind=first.kind,
+        strength=first.strength,
+        model=first.model,
+        n_slices=len(held),
+        n_subjects=len({row.subject for row in held}),
+        n_infinite=sum(math.isinf(row.psnr) for row in held),
+        mean=mean,
+        sd=sd,
+    )
+
+
+def _empty(held: list[Row]) -> float:
+    """Return the mean PSNR of no finite ones: infinite if there are slices, and they are all equal."""
+    return float("inf") if held else float("nan")
