@@ -63,5 +63,5 @@ class BottleneckAutoencoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        y: Tensor = self.decoder(self.encoder(x.to(self.encoder[0].weight.dtype)))
+        y: Tensor = self.decoder(self.encoder(x.to(next(self.parameters()).dtype)))
         return y.to(x.dtype)

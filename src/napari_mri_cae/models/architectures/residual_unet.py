@@ -1,6 +1,7 @@
 """A U-Net of residual blocks that predicts what to add to its input."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ class ResidualUNet(nn.Module):
         if not 2 <= len(channels) <= 7:
             raise ValueError("channels must name 2 to 7 levels")
         self.multiple_of = 2 ** (len(channels) - 1)
-        steps = list(zip(channels, channels[1:], strict=False))
+        steps = list(pairwise(channels))
         self.first = nn.Conv2d(1, channels[0], 3, padding=1)
         self.encoders = nn.ModuleList(map(_blocks, channels[:-1], blocks))
         self.downs = nn.ModuleList(nn.Conv2d(wide, deep, 2, stride=2) for wide, deep in steps)
@@ -86,4 +87,5 @@ class ResidualUNet(nn.Module):
         y = self.bottom(y)
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             y = decoder(up(y) + skips.pop())
-        return x + self.last(y).to(x.dtype)
+        correction: Tensor = self.last(y)
+        return x + correction.to(x.dtype)
