@@ -9,12 +9,18 @@ from pydantic import ValidationError
 
 from napari_mri_cae.corruptions import Augmentation, BatchSource, GaussianBlur, SliceSource, corrupt
 from napari_mri_cae.corruptions.augmentation import (
+    BiasFieldStep,
     BlankOutStep,
     BlobsStep,
+    DownsamplingStep,
     GaussianBlurStep,
     GaussianNoiseStep,
+    GhostingStep,
+    GibbsRingingStep,
+    MotionStep,
     PixelDropoutStep,
     RicianNoiseStep,
+    SpikesStep,
 )
 
 ALL = Augmentation(
@@ -26,6 +32,16 @@ ALL = Augmentation(
         BlankOutStep(size=(3, 9), probability=0.5, value=0.3),
         BlobsStep(number=(0, 4), radius=(2, 5), probability=0.7),
         GaussianBlurStep(sigma=(0.2, 1.5), probability=0.5),
+    )
+)
+ARTEFACTS = Augmentation(
+    steps=(
+        MotionStep(degrees=(0.5, 5), movements=3, probability=0.5),
+        GhostingStep(intensity=(0.2, 1), ghosts=(2, 6), probability=0.5, horizontal=True),
+        SpikesStep(intensity=(0.1, 0.5), number=(1, 3), probability=0.5),
+        GibbsRingingStep(kept=(0.3, 0.9), probability=0.5),
+        BiasFieldStep(coefficient=(0.1, 0.5), probability=0.5),
+        DownsamplingStep(factor=(1.5, 5), probability=0.5),
     )
 )
 
@@ -90,15 +106,16 @@ def test_blobs_bright_or_dark() -> None:
     assert chosen.of_slice(0).number == int(number[0])
 
 
-def test_what_was_done_can_be_done_again(slices: torch.Tensor) -> None:
+@pytest.mark.parametrize("augmentation", [ALL, ARTEFACTS], ids=["simple", "artefacts"])
+def test_what_was_done_can_be_done_again(augmentation: Augmentation, slices: torch.Tensor) -> None:
     indices = [4, 5, 6, 50, 51, 52]
-    corrupted, record = ALL.apply(slices, SliceSource(9, "coronal", indices))
+    corrupted, record = augmentation.apply(slices, SliceSource(9, "coronal", indices))
     for position, index in enumerate(indices):
         one = slices[position : position + 1]
         chain = [chosen.of_slice(position) for chosen in record]
         again = corrupt(one, chain, seed=9, plane="coronal", indices=[index])
         torch.testing.assert_close(again[0], corrupted[position], rtol=0, atol=1e-6)
-        alone, _ = ALL.apply(one, SliceSource(9, "coronal", [index]))
+        alone, _ = augmentation.apply(one, SliceSource(9, "coronal", [index]))
         torch.testing.assert_close(alone[0], corrupted[position], rtol=0, atol=1e-6)
 
 
@@ -106,6 +123,15 @@ def test_the_same_generator_gives_the_same_batch(slices: torch.Tensor) -> None:
     first, _ = ALL.apply(slices, _source(1))
     assert torch.equal(ALL.apply(slices, _source(1))[0], first)
     assert not torch.equal(ALL.apply(slices, _source(2))[0], first)
+
+
+@pytest.mark.parametrize("step", ARTEFACTS.steps, ids=lambda step: step.kind)
+def test_a_slice_that_is_not_chosen_stays_as_it_is(step, slices: torch.Tensor) -> None:
+    slices = slices.repeat(5, 1, 1, 1)
+    corrupted, (chosen,) = Augmentation(steps=(step,)).apply(slices, _source())
+    untouched = chosen.parameters[step.strength] == step.untouched
+    assert 0 < untouched.sum() < len(slices)
+    assert torch.equal((corrupted == slices).flatten(1).all(1), untouched)
 
 
 def test_nothing_to_do_is_a_copy(slices: torch.Tensor) -> None:
@@ -120,7 +146,9 @@ def test_a_slice_without_contrast_becomes_zero() -> None:
     assert torch.equal(flat, torch.zeros(1, 1, 8, 8))
 
 
-@pytest.mark.parametrize("augmentation", [ALL, Augmentation.uoc2021(), Augmentation.blind_denoising()])
+@pytest.mark.parametrize(
+    "augmentation", [ALL, ARTEFACTS, Augmentation.uoc2021(), Augmentation.blind_denoising()]
+)
 def test_there_and_back_as_text(augmentation: Augmentation) -> None:
     values = augmentation.model_dump(mode="json")
     assert Augmentation.model_validate(json.loads(json.dumps(values))) == augmentation

@@ -14,6 +14,12 @@ from napari_mri_cae.corruptions.pixel_dropout import PixelDropout
 from napari_mri_cae.corruptions.gaussian_blur import GaussianBlur
 from napari_mri_cae.corruptions.blank_out import BlankOut
 from napari_mri_cae.corruptions.blobs import Blobs
+from napari_mri_cae.corruptions.motion import Motion
+from napari_mri_cae.corruptions.ghosting import Ghosting
+from napari_mri_cae.corruptions.spikes import Spikes
+from napari_mri_cae.corruptions.gibbs_ringing import GibbsRinging
+from napari_mri_cae.corruptions.bias_field import BiasField
+from napari_mri_cae.corruptions.downsampling import Downsampling
 from napari_mri_cae.corruptions.augmentation import Augmentation
 from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
 # isort: on
@@ -21,15 +27,21 @@ from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
 __all__ = [
     "Augmentation",
     "BatchSource",
+    "BiasField",
     "BlankOut",
     "Blobs",
     "Corruption",
+    "Downsampling",
     "GaussianBlur",
     "GaussianNoise",
+    "Ghosting",
+    "GibbsRinging",
+    "Motion",
     "PixelDropout",
     "RicianNoise",
     "SliceSource",
     "Source",
+    "Spikes",
     "corrupt",
     "corruption_class",
     "corruption_kinds",

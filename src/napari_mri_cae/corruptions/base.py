@@ -33,12 +33,15 @@ class Corruption(BaseModel):
         The name under which it is recorded and read back, such as "gaussian-noise".
     label
         The name that people see, such as "Gaussian noise".
+    group
+        What it is listed under where there are many, such as "MRI artefacts".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    group: ClassVar[str]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

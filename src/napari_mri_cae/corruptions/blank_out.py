@@ -78,6 +78,7 @@ class BlankOut(Corruption):
 
     kind: ClassVar[str] = "blank-out"
     label: ClassVar[str] = "Blank-out square"
+    group: ClassVar[str] = "Noise and loss"
 
     size: int = Field(
         20,

@@ -36,7 +36,11 @@ def content(slices: Tensor) -> Tensor:
     """
     import torch
 
-    smooth = torch.nn.functional.avg_pool2d(slices, 7, stride=1, padding=3, count_include_pad=False)
+    smooth = slices
+    for window, padding in (((7, 1), (3, 0)), ((1, 7), (0, 3))):
+        smooth = torch.nn.functional.avg_pool2d(
+            smooth, window, stride=1, padding=padding, count_include_pad=False
+        )
     low, high = smooth.amin((2, 3), keepdim=True), smooth.amax((2, 3), keepdim=True)
     shown = ((smooth > low + (high - low) / 5) & (high - low > _NOISE)).to(torch.uint8)
     enclosed = torch.ones_like(shown)
@@ -167,6 +171,7 @@ class Blobs(Corruption):
 
     kind: ClassVar[str] = "blobs"
     label: ClassVar[str] = "Blobs"
+    group: ClassVar[str] = "Anomalies"
 
     number: int = Field(
         3, ge=0, le=MAX_BLOBS, title="Number", description="How many blobs each slice has; 0 is none"

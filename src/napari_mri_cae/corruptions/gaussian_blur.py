@@ -86,6 +86,7 @@ class GaussianBlur(Corruption):
 
     kind: ClassVar[str] = "gaussian-blur"
     label: ClassVar[str] = "Gaussian blur"
+    group: ClassVar[str] = "Noise and loss"
 
     sigma: float = Field(
         1.0,

@@ -40,6 +40,7 @@ class GaussianNoise(Corruption):
 
     kind: ClassVar[str] = "gaussian-noise"
     label: ClassVar[str] = "Gaussian noise"
+    group: ClassVar[str] = "Noise and loss"
 
     sigma: float = Field(
         0.03,

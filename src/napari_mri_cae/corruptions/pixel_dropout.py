@@ -42,6 +42,7 @@ class PixelDropout(Corruption):
 
     kind: ClassVar[str] = "pixel-dropout"
     label: ClassVar[str] = "Pixel dropout"
+    group: ClassVar[str] = "Noise and loss"
 
     rate: float = Field(
         0.04,

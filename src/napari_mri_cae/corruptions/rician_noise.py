@@ -53,6 +53,7 @@ class RicianNoise(Corruption):
 
     kind: ClassVar[str] = "rician-noise"
     label: ClassVar[str] = "Rician noise"
+    group: ClassVar[str] = "Noise and loss"
 
     sigma: float = Field(
         0.03,
