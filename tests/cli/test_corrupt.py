@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 
 from napari_mri_cae import Comparison, Volume
-from napari_mri_cae.corruptions import BlankOut, Corruption, GaussianBlur, GaussianNoise, PixelDropout
+from napari_mri_cae.corruptions import (
+    BiasField,
+    BlankOut,
+    Blobs,
+    Corruption,
+    Downsampling,
+    GaussianBlur,
+    GaussianNoise,
+    Ghosting,
+    GibbsRinging,
+    Motion,
+    PixelDropout,
+    Spikes,
+)
 from napari_mri_cae.models import load_model
 
 
@@ -86,6 +99,44 @@ def test_options_repeat_and_are_modified(
         BlankOut(size=4, row=2, column=3),
     ]
     np.testing.assert_array_equal(Volume.load(output).data, _compared(volume_file, model_file, chain))
+
+
+def test_artefacts_in_the_order_given(
+    cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path
+) -> None:
+    output = tmp_path / "out.nii"
+    ended = cli(
+        *(
+            "corrupt",
+            volume_file,
+            output,
+            "--bias",
+            0.4,
+            "--bias-order",
+            2,
+            "--downsample",
+            2.5,
+            "--motion",
+            3,
+        ),
+        *("--motion-pixels", 1.5, "--motion-times", 3, "--horizontal", "--gibbs", 0.6, "--spikes", 0.2),
+        *("--spikes-number", 2, "--ghosting", 0.7, "--ghosting-number", 3, "--blobs", 2, "--blob-radius", 3),
+        *("--blob-contrast", "-0.25", "--plane", "coronal"),
+    )
+    assert ended.status == 0
+    chain = [
+        BiasField(coefficient=0.4, order=2),
+        Downsampling(factor=2.5, horizontal=True),
+        Motion(degrees=3, pixels=1.5, movements=3, horizontal=True),
+        GibbsRinging(kept=0.6),
+        Spikes(intensity=0.2, number=2),
+        Ghosting(intensity=0.7, ghosts=3, horizontal=True),
+        Blobs(number=2, radius=3, contrast=-0.25),
+    ]
+    written = json.loads((tmp_path / "out.json").read_text())["corruptions"]
+    assert [Corruption.from_dict(record) for record in written] == chain
+    expected = _compared(volume_file, model_file, chain, "coronal")
+    np.testing.assert_array_equal(Volume.load(output).data, expected)
 
 
 def test_is_deterministic(cli: Callable, tmp_path: Path, volume_file: Path) -> None:

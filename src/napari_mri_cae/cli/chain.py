@@ -2,18 +2,25 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from napari_mri_cae.cli.options import whole_number
 from napari_mri_cae.corruptions import (
+    BiasField,
     BlankOut,
+    Blobs,
     Corruption,
+    Downsampling,
     GaussianBlur,
     GaussianNoise,
+    Ghosting,
+    GibbsRinging,
+    Motion,
     PixelDropout,
     RicianNoise,
+    Spikes,
 )
 
 # Option: the corruption it adds, which of its parameters it gives, what stands for it in the help.
@@ -23,6 +30,29 @@ OPTIONS: Final[dict[str, tuple[type[Corruption], str, str]]] = {
     "--dropout": (PixelDropout, "rate", "P"),
     "--blur": (GaussianBlur, "sigma", "S"),
     "--blank": (BlankOut, "size", "N"),
+    "--blobs": (Blobs, "number", "N"),
+    "--motion": (Motion, "degrees", "D"),
+    "--ghosting": (Ghosting, "intensity", "I"),
+    "--spikes": (Spikes, "intensity", "I"),
+    "--gibbs": (GibbsRinging, "kept", "F"),
+    "--bias": (BiasField, "coefficient", "C"),
+    "--downsample": (Downsampling, "factor", "F"),
+}
+# Option: the parameter it gives, to all corruptions of these kinds in the chain, and what stands for it in
+# the help; None is a switch.
+_MORE: Final[dict[str, tuple[str, tuple[type[Corruption], ...], str | None]]] = {
+    "--clip": ("clip", (GaussianNoise, RicianNoise), None),
+    "--rescale": ("rescale", (PixelDropout,), None),
+    "--blank-row": ("row", (BlankOut,), "N"),
+    "--blank-column": ("column", (BlankOut,), "N"),
+    "--blob-radius": ("radius", (Blobs,), "R"),
+    "--blob-contrast": ("contrast", (Blobs,), "C"),
+    "--motion-pixels": ("pixels", (Motion,), "P"),
+    "--motion-times": ("movements", (Motion,), "N"),
+    "--ghosting-number": ("ghosts", (Ghosting,), "N"),
+    "--spikes-number": ("number", (Spikes,), "N"),
+    "--bias-order": ("order", (BiasField,), "N"),
+    "--horizontal": ("horizontal", (Motion, Ghosting, Downsampling), None),
 }
 
 
@@ -37,19 +67,12 @@ def add_chain(parser: argparse.ArgumentParser) -> None:
             metavar=metavar,
             help=f"{kind.label}. {describe_parameter(kind, field)}",
         )
-    for option, field in (("--blank-row", "row"), ("--blank-column", "column")):
-        group.add_argument(
-            option,
-            type=parameter_type(BlankOut, field),
-            metavar="N",
-            help=describe_parameter(BlankOut, field),
-        )
-    group.add_argument(
-        "--rescale", action="store_true", help=f"of --dropout. {describe_parameter(PixelDropout, 'rescale')}"
-    )
-    group.add_argument(
-        "--clip", action="store_true", help=f"of both noises. {describe_parameter(GaussianNoise, 'clip')}"
-    )
+    for option, (field, kinds, name) in _MORE.items():
+        text = f"of {_names(kinds, 'and')}. {describe_parameter(kinds[0], field)}"
+        if name is None:
+            group.add_argument(option, action="store_const", const=True, help=text)
+        else:
+            group.add_argument(option, type=parameter_type(kinds[0], field), metavar=name, help=text)
     parser.add_argument(
         "--seed",
         type=whole_number(0, 2**64 - 1),
@@ -72,22 +95,22 @@ def read_chain(arguments: argparse.Namespace) -> list[Corruption]:
     kinds = {kind for kind, _ in chain}
     if not chain:
         arguments.usage_error(f"give at least one corruption: {', '.join(OPTIONS)}.")
-    extras: dict[str, tuple[Any, str, set[type[Corruption]]]] = {
-        "--clip": (arguments.clip, "clip", {GaussianNoise, RicianNoise}),
-        "--rescale": (arguments.rescale, "rescale", {PixelDropout}),
-        "--blank-row": (arguments.blank_row, "row", {BlankOut}),
-        "--blank-column": (arguments.blank_column, "column", {BlankOut}),
-    }
-    for option, (value, field, whose) in extras.items():
-        if value is None or value is False:
+    for option, (field, whose, _) in _MORE.items():
+        value = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        if value is None:
             continue
-        if not kinds & whose:
-            owners = " or ".join(name for name, (kind, _, _) in OPTIONS.items() if kind in whose)
-            arguments.usage_error(f"{option} goes with {owners}.")
+        if not kinds & {*whose}:
+            arguments.usage_error(f"{option} goes with {_names(whose, 'or')}.")
         for kind, parameters in chain:
             if kind in whose:
                 parameters[field] = value
     return [kind(**parameters) for kind, parameters in chain]
+
+
+def _names(kinds: Sequence[type[Corruption]], word: str) -> str:
+    """Return the options that add corruptions of these kinds, such as "--gaussian or --rician"."""
+    *others, last = (option for option, (kind, _, _) in OPTIONS.items() if kind in kinds)
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 class _Append(argparse.Action):
@@ -126,7 +149,8 @@ def describe_parameter(kind: type[Corruption], field: str) -> str:
 
 
 def _number(kind: type[Corruption], field: str) -> str:
-    return "number" if kind.model_fields[field].annotation is float else "whole number"
+    annotation = kind.model_fields[field].annotation
+    return "number" if float in (annotation, *get_args(annotation)) else "whole number"
 
 
 def _bounds(kind: type[Corruption], field: str) -> str:
