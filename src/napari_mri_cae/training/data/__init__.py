@@ -9,6 +9,7 @@ from collections.abc import Callable
 from napari_mri_cae.training.config import PatchSampling
 from napari_mri_cae.training.data.batches import TrainingBatch, ValidationBatch
 from napari_mri_cae.training.data.cache import CachedVolume, cache_folder, cache_volume
+from napari_mri_cae.training.data.overview import DataOverview, Example, overview
 from napari_mri_cae.training.data.packed import slice_size
 from napari_mri_cae.training.data.patches import Patches
 from napari_mri_cae.training.data.prepared import OnProgress, Prepared, SliceTable, prepare
@@ -19,6 +20,8 @@ from napari_mri_cae.training.data.whole_slices import TrainingSlices
 __all__ = [
     "CachedVolume",
     "Data",
+    "DataOverview",
+    "Example",
     "OnProgress",
     "Patches",
     "Prepared",
@@ -32,6 +35,7 @@ __all__ = [
     "cache_folder",
     "cache_volume",
     "find_data",
+    "overview",
     "prepare",
     "slice_size",
     "subject_of",

@@ -1,7 +1,8 @@
 """The slices of a training: decoded, selected, each in its part."""
 
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +18,16 @@ from napari_mri_cae.training.data.sources import Data, Source, Unreadable
 from napari_mri_cae.training.data.split import split_slices
 
 OnProgress = Callable[[int, int, str], object]
-"""Called with how much is done, of how much, and what it is; what it raises ends the work."""
+"""Called, a few times a second, with how much is done, of how much, and what it is.
+
+What it raises ends the work.
+"""
 
 Numbers = npt.NDArray[np.intp]
 
 # Decoding is inflating and numpy, which let other threads work beside them.
 _THREADS: Final = 2
+_SECONDS_BETWEEN_PROGRESS: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,12 @@ class Prepared:
         """The configuration of the training."""
         return self.data.config
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches make an epoch: as many as the configuration says, or one pass over the slices."""
+        config = self.config
+        return config.steps_per_epoch or math.ceil(len(self.table.rows("training")) / config.batch_size)
+
     def plane(self, row: int) -> Plane:
         """Return the plane of a row of the table."""
         return self.config.planes[int(self.table.plane[row])]
@@ -111,7 +122,7 @@ def prepare(
     parts
         Whose volumes; by default not those for testing, which are not opened.
     on_progress
-        Called in this thread after each volume; an exception that it raises ends the work, and what is
+        Called in this thread, a few times a second; an exception that it raises ends the work, and what is
         decoded by then stays decoded.
 
     Raises
@@ -136,20 +147,24 @@ def _decode(
 ) -> tuple[list[CachedVolume], list[Unreadable]]:
     volumes, unreadable = [], []
     with_brain = isinstance(config.slices, BrainSlices)
-    with ThreadPoolExecutor(_THREADS) as threads:
+    threads = ThreadPoolExecutor(_THREADS)
+    try:
         pending = [threads.submit(_open, source, with_brain) for source in sources]
-        try:
-            for done, (source, future) in enumerate(zip(sources, pending, strict=True), 1):
-                try:
-                    volumes.append(future.result())
-                except CacheError:
-                    raise
-                except InputError as error:
-                    unreadable.append(Unreadable(source.data, source.path, str(error)))
-                if on_progress is not None:
-                    on_progress(done, len(sources), source.path.name)
-        finally:
-            threads.shutdown(cancel_futures=True)
+        for done, (source, future) in enumerate(zip(sources, pending, strict=True)):
+            while on_progress is not None and not future.done():
+                on_progress(done, len(sources), source.path.name)
+                wait([future], _SECONDS_BETWEEN_PROGRESS)
+            try:
+                volumes.append(future.result())
+            except CacheError:
+                raise
+            except InputError as error:
+                unreadable.append(Unreadable(source.data, source.path, str(error)))
+        if on_progress is not None:
+            on_progress(len(sources), len(sources), "volumes")
+    finally:
+        # Whoever ends this need not wait for what is being decoded.
+        threads.shutdown(wait=False, cancel_futures=True)
     return volumes, unreadable
 
 

@@ -50,11 +50,12 @@ class TrainingSlices:
         self._share = share
         self._rows = prepared.table.rows("training")
         self._slices = pack_slices(prepared, on_progress)
+        self._length = prepared.steps_per_epoch
         self._pass = math.ceil(len(self._rows) / config.batch_size)
         self._order: tuple[int, Numbers] | None = None
 
     def __len__(self) -> int:
-        return self._config.steps_per_epoch or self._pass
+        return self._length
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         start = self._first()
