@@ -1,0 +1,157 @@
+"""Follow a run in a worker thread, by its folder."""
+
+import subprocess
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from napari.qt.threading import GeneratorWorker
+from psygnal import Signal
+
+from napari_mri_cae.training import RunFolder, RunStatus
+from napari_mri_cae.viewer.train.process import last_words
+
+_LOOK_S: Final = 0.25
+PREVIEWS: Final = ("original", "corrupted", "reconstructed")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the network makes of one validation slice.
+
+    Attributes
+    ----------
+    epoch : int
+    slices : dict of str to array
+        "original", "corrupted" and "reconstructed", each (H, W) float32.
+    """
+
+    epoch: int
+    slices: dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class News:
+    """What has happened in a run since the last time.
+
+    Attributes
+    ----------
+    status : RunStatus
+    alive : bool
+        Whether a process is at work on it.
+    events : list of dict
+    preview : Preview or None
+        The latest, if there is a new one.
+    failure : str
+        Why it ended, if its process broke down without a word in the folder.
+    """
+
+    status: RunStatus
+    alive: bool
+    events: list[dict[str, Any]] = field(default_factory=list)
+    preview: Preview | None = None
+    failure: str = ""
+
+
+class Follower:
+    """Starts a run, unless it has been started, and tells what happens in it until it ends.
+
+    Lives in the main thread, where its signals arrive.
+
+    Parameters
+    ----------
+    run : RunFolder
+    start : callable, optional
+        Starts its process; left out for a run that is looked at, or that goes on elsewhere.
+
+    Attributes
+    ----------
+    news : psygnal.Signal(News)
+    failed : psygnal.Signal(Exception)
+        The run could not be started, or not be followed any further.
+    ended : psygnal.Signal
+        Nobody follows it any more.
+    """
+
+    news = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+
+    def __init__(self, run: RunFolder, start: Callable[[], "subprocess.Popen[bytes]"] | None = None) -> None:
+        self._run = run
+        self._start = start
+        self._enough = threading.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+        # Not create_worker: it lists the run among napari's tasks, and closing the window would ask twice.
+        self._worker: GeneratorWorker[Any, Any, Any] = GeneratorWorker(self._follow)
+        self._worker.yielded.connect(self._on_news)
+        self._worker.errored.connect(self._on_errored)
+        self._worker.finished.connect(self._on_finished)
+        self._worker.start()
+
+    def leave(self) -> None:
+        """Follow no longer; the run goes on. Does not wait, and touches neither Qt nor layers."""
+        self._enough.set()
+
+    def _follow(self) -> Iterator[News]:
+        """Work in the worker's thread."""
+        if self._start is not None:
+            self.process = self._start()
+        run, place, before = self._run, 0, None
+        while True:
+            # Looked at first: what is written before the process ends is read after that.
+            status = run.status
+            alive = self.process.poll() is None if self.process is not None else status.alive
+            if not alive:
+                status = run.status
+            events, place = run.read_events(place)
+            seen = (status.state, alive)
+            if events or seen != before:
+                before = seen
+                failure = "" if alive else self._failure(status, events)
+                yield News(status, alive, events, _newest_preview(run, events), failure)
+            if not alive or self._enough.wait(_LOOK_S):
+                return
+
+    def _failure(self, status: RunStatus, events: list[dict[str, Any]]) -> str:
+        if self.process is None or not self.process.returncode or status.state in ("failed", "stopped"):
+            return ""
+        words = last_words(self._run.path)
+        return words or f"The training ended unexpectedly, with status {self.process.returncode}."
+
+    def _on_news(self, news: News) -> None:
+        if not self._enough.is_set():
+            self.news.emit(news)
+
+    def _on_errored(self, error: Exception) -> None:
+        if not self._enough.is_set():
+            self.failed.emit(error)
+
+    def _on_finished(self) -> None:
+        if not self._enough.is_set():
+            self.ended.emit()
+
+
+def _newest_preview(run: RunFolder, events: list[dict[str, Any]]) -> Preview | None:
+    """Return the last preview that the events tell of and that can be read."""
+    for event in reversed(events):
+        if event.get("event") == "preview":
+            preview = read_preview(run.path / str(event.get("path", "")), int(event.get("epoch", 0)))
+            if preview is not None:
+                return preview
+    return None
+
+
+def read_preview(path: Path, epoch: int) -> Preview | None:
+    """Return a preview, or None if it cannot be read."""
+    try:
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+            slices = {name: np.asarray(arrays[name], np.float32).squeeze() for name in PREVIEWS}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return Preview(epoch, slices) if all(one.ndim == 2 for one in slices.values()) else None
