@@ -6,11 +6,18 @@ from magicgui.widgets import LineEdit
 from qtpy.QtCore import Qt
 
 from napari_mri_cae.corruptions import (
+    BiasField,
     BlankOut,
+    Blobs,
+    Downsampling,
     GaussianBlur,
     GaussianNoise,
+    Ghosting,
+    GibbsRinging,
+    Motion,
     PixelDropout,
     RicianNoise,
+    Spikes,
     corruption_kinds,
 )
 from napari_mri_cae.viewer.compare.corruption_box import CorruptionBox
@@ -25,6 +32,20 @@ def box(qtbot) -> CorruptionBox:
     return box
 
 
+def offered(box: CorruptionBox) -> list[str]:
+    """What the menu says, headings in brackets."""
+    return [
+        action.text().strip() if action.isEnabled() else f"[{action.text()}]"
+        for action in box.add_button.menu().actions()
+        if action.isVisible()
+    ]
+
+
+def add(box: CorruptionBox, label: str) -> None:
+    """Choose an entry of the menu."""
+    next(action for action in box.add_button.menu().actions() if action.text().strip() == label).trigger()
+
+
 def kinds(state: CompareState) -> list[str]:
     return [item.corruption.kind for item in state.chain]
 
@@ -32,6 +53,8 @@ def kinds(state: CompareState) -> list[str]:
 def test_every_field_of_every_form_arrives(box: CorruptionBox, qtbot) -> None:
     state = box._state
     for kind in corruption_kinds().values():
+        if kind.kind not in kinds(state):
+            add(box, kind.label)
         row = box.row(kind)
         position = box.rows.index(row)
         for name in kind.model_fields:
@@ -55,6 +78,13 @@ def test_every_field_of_every_form_arrives(box: CorruptionBox, qtbot) -> None:
         PixelDropout(rate=0.25, rescale=True),
         GaussianBlur(sigma=2.5, kernel_size=7),
         BlankOut(size=64, row=7, column=7, value=0.5),
+        Blobs(number=10, radius=20, contrast=0.5, softness=0.5),
+        Motion(degrees=7.5, pixels=7, movements=4, horizontal=True),
+        Ghosting(intensity=0.5, ghosts=8, restore=0.1, horizontal=True),
+        Spikes(intensity=1.0, number=8),
+        GibbsRinging(kept=0.5),
+        BiasField(coefficient=0.5, order=2),
+        Downsampling(factor=5, horizontal=True),
     ]
 
 
@@ -81,6 +111,39 @@ def test_order_and_options(box: CorruptionBox, qtbot) -> None:
     assert clip.visible
     qtbot.mouseClick(first.more, Qt.MouseButton.LeftButton)
     assert not clip.visible
+
+
+def test_artefacts_come_and_go(box: CorruptionBox, qtbot) -> None:
+    state = box._state
+    before = state.chain
+    assert offered(box) == [
+        *("[Anomalies]", "Blobs"),
+        *("[MRI artefacts]", "Motion", "Ghosting", "Spikes", "Gibbs ringing", "Bias field", "Downsampling"),
+    ]
+    assert all(row.remove.isHidden() for row in box.rows)
+    add(box, "Spikes")
+    assert state.chain == (*before, ChainItem(Spikes(), enabled=True))
+    assert box.rows[-1].check.isChecked()
+    assert box.rows[-1].number.text() == "6"
+    assert "Spikes" not in offered(box)
+    add(box, "Blobs")
+    assert "[Anomalies]" not in offered(box)
+    blobs = box.row(Blobs)
+    qtbot.mouseClick(blobs.earlier, Qt.MouseButton.LeftButton)
+    assert kinds(state)[-2:] == ["blobs", "spikes"]
+    qtbot.mouseClick(box.row(Spikes).remove, Qt.MouseButton.LeftButton)
+    assert state.chain == (*before, ChainItem(Blobs(), enabled=True))
+    assert box.rows[-1] is blobs
+    assert not blobs.later.isEnabled()
+    assert "Spikes" in offered(box)
+    # From elsewhere, too.
+    state.chain = (ChainItem(Motion(degrees=3)), *before)
+    assert [row.item for row in box.rows] == [*state.chain]
+    assert box.row(Motion).form.settings == Motion(degrees=3)
+    for label in ("Blobs", "Ghosting", "Spikes", "Gibbs ringing", "Bias field", "Downsampling"):
+        add(box, label)
+    assert offered(box) == []
+    assert not box.add_button.isEnabled()
 
 
 def test_a_wrong_number_disturbs_nothing_else(box: CorruptionBox, qtbot) -> None:

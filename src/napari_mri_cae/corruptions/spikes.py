@@ -95,7 +95,7 @@ class Spikes(Corruption):
     group: ClassVar[str] = "MRI artefacts"
 
     intensity: float = Field(
-        0.3,
+        0.2,
         ge=0,
         le=5,
         title="Intensity",

@@ -1,26 +1,22 @@
 """The list of corruptions: what is done to the volume, in which order."""
 
+import inspect
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtGui import QAction  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
-from napari_mri_cae.corruptions import BlankOut, Corruption
-from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
-from napari_mri_cae.viewer.forms import SettingsForm
+from napari_mri_cae.corruptions import Corruption, corruption_kinds
+from napari_mri_cae.viewer.compare.corruption_row import CorruptionRow
+from napari_mri_cae.viewer.compare.state import DEFAULT_CHAIN, ChainItem, CompareState
+
+# Always in the list; the others come into it when they are wanted.
+_LASTING = frozenset(item.corruption.kind for item in DEFAULT_CHAIN)
 
 
 class CorruptionBox(QWidget):
-    """One row per corruption, in the order they are applied.
+    """One row per corruption, in the order they are applied, and a menu of those that can be added.
 
     Parameters
     ----------
@@ -32,144 +28,91 @@ class CorruptionBox(QWidget):
         super().__init__(parent)
         self._state = state
         self.rows: list[CorruptionRow] = []
+        self.add_button = AddCorruption(self._add)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(2)
-        for item in state.chain:
-            row = CorruptionRow(item, self)
-            row.edited = self._on_edited
-            row.moved = self._on_moved
-            self.rows.append(row)
-            self._layout.addWidget(row)
-        self._number()
+        self._layout.addWidget(self.add_button)
+        self._show()
         state.events.chain.connect(self._show)
 
-    def row(self, kind: type[Corruption]) -> "CorruptionRow":
-        """Return the row of a kind of corruption."""
+    def row(self, kind: type[Corruption]) -> CorruptionRow:
+        """Return the row of a kind of corruption that is in the list."""
         return next(row for row in self.rows if isinstance(row.item.corruption, kind))
 
-    def _on_edited(self, row: "CorruptionRow", item: ChainItem) -> None:
+    def _add(self, kind: type[Corruption]) -> None:
+        # Whoever asks for a corruption wants to see it.
+        self._state.chain = (*self._state.chain, ChainItem(kind(), enabled=True))
+
+    def _on_edited(self, row: CorruptionRow, item: ChainItem) -> None:
         self._state.replace_corruption(self.rows.index(row), item)
 
-    def _on_moved(self, row: "CorruptionRow", by: int) -> None:
+    def _on_moved(self, row: CorruptionRow, by: int) -> None:
         self._state.move_corruption(self.rows.index(row), by)
+
+    def _on_removed(self, row: CorruptionRow) -> None:
+        position = self.rows.index(row)
+        self._state.chain = (*self._state.chain[:position], *self._state.chain[position + 1 :])
 
     def _show(self) -> None:
         """Bring the rows in line with the state."""
+        chain = self._state.chain
         by_kind = {row.item.corruption.kind: row for row in self.rows}
-        ordered = [by_kind[item.corruption.kind] for item in self._state.chain]
-        if ordered != self.rows:
-            self.rows = ordered
-            for row in ordered:
+        rows = [by_kind.get(item.corruption.kind) or self._make_row(item) for item in chain]
+        if rows != self.rows:
+            for row in self.rows:
                 self._layout.removeWidget(row)
-                self._layout.addWidget(row)
-            self._number()
-        for row, item in zip(self.rows, self._state.chain, strict=True):
+                if row not in rows:
+                    row.hide()
+                    row.deleteLater()
+            for position, row in enumerate(rows):
+                self._layout.insertWidget(position, row)
+                row.set_position(position, len(rows))
+            self.rows = rows
+            self.add_button.offer({item.corruption.kind for item in chain})
+        for row, item in zip(self.rows, chain, strict=True):
             row.item = item
 
-    def _number(self) -> None:
-        for position, row in enumerate(self.rows):
-            row.set_position(position, len(self.rows))
+    def _make_row(self, item: ChainItem) -> CorruptionRow:
+        row = CorruptionRow(item, self, removable=item.corruption.kind not in _LASTING)
+        row.edited = self._on_edited
+        row.moved = self._on_moved
+        row.removed = self._on_removed
+        return row
 
 
-class CorruptionRow(QFrame):
-    """A corruption: on or off, its main parameter, the others folded away, and its place in the order.
+class AddCorruption(QPushButton):
+    """A button with a menu of the corruptions that are not in the list, in groups.
 
-    Attributes
+    Parameters
     ----------
-    edited : callable
-        Called with (row, item) after the user has changed something.
-    moved : callable
-        Called with (row, -1 or 1) when the user wants it earlier or later.
+    add : callable
+        Called with the kind that the user chooses.
     """
 
-    edited: Callable[["CorruptionRow", ChainItem], None]
-    moved: Callable[["CorruptionRow", int], None]
+    def __init__(self, add: Callable[[type[Corruption]], None], parent: QWidget | None = None) -> None:
+        super().__init__("Add a corruption", parent)
+        self.setToolTip("Blobs, and artefacts of MRI scanners; each comes last and can be moved")
+        self._groups: dict[QAction, dict[str, QAction]] = {}
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for group in dict.fromkeys(kind.group for kind in corruption_kinds().values()):
+            heading = QAction(group, menu)
+            heading.setEnabled(False)
+            menu.addAction(heading)
+            entries = self._groups[heading] = {}
+            for name, kind in corruption_kinds().items():
+                if kind.group == group:
+                    entries[name] = entry = QAction(f"    {kind.label}", menu)
+                    entry.setToolTip(inspect.cleandoc(kind.__doc__ or "").split("\n", maxsplit=1)[0])
+                    entry.triggered.connect(lambda _checked=False, kind=kind: add(kind))
+                    menu.addAction(entry)
+        self.setMenu(menu)
 
-    def __init__(self, item: ChainItem, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._item = item
-        corruption = item.corruption
-        self.number = QLabel()
-        self.number.setFixedWidth(14)
-        self.number.setToolTip("Its place in the order in which corruptions are applied")
-        self.check = QCheckBox(corruption.label)
-        self.check.setToolTip(f"Apply {corruption.label.lower()} to the volume")
-        self.check.setChecked(item.enabled)
-        self.check.toggled.connect(self._on_toggled)
-        self.earlier = _tool("▲", "Apply it earlier", lambda: self.moved(self, -1))
-        self.later = _tool("▼", "Apply it later", lambda: self.moved(self, 1))
-        self.more = _tool("⋯", "More settings", None)
-        self.more.setCheckable(True)
-        self.more.toggled.connect(self._show_options)
-
-        self.form = SettingsForm(type(corruption), corruption, on_change=self._on_settings)
-        self._options = tuple(type(corruption).model_fields)[1:]
-
-        head = QHBoxLayout()
-        head.setContentsMargins(0, 0, 0, 0)
-        head.setSpacing(2)
-        head.addWidget(self.number)
-        head.addWidget(self.check)
-        head.addStretch(1)
-        for button in (self.more, self.earlier, self.later):
-            head.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 4)
-        layout.setSpacing(0)
-        layout.addLayout(head)
-        self.place: QPushButton | None = None
-        layout.addWidget(self.form.native)
-        if isinstance(corruption, BlankOut):
-            self.place = QPushButton("Place on the image")
-            self.place.setToolTip("Drag a square on any panel to blank it out; click again to pan and zoom")
-            self.place.setCheckable(True)
-            layout.addWidget(self.place, alignment=Qt.AlignmentFlag.AlignRight)
-        self._show_options(False)
-
-    @property
-    def item(self) -> ChainItem:
-        """The corruption as the row shows it."""
-        return self._item
-
-    @item.setter
-    def item(self, item: ChainItem) -> None:
-        if item == self._item:
-            return
-        self._item = item
-        self.check.blockSignals(True)
-        self.check.setChecked(item.enabled)
-        self.check.blockSignals(False)
-        if self.form.settings != item.corruption:
-            self.form.settings = item.corruption
-
-    def set_position(self, position: int, count: int) -> None:
-        """Show the row's place in the order."""
-        self.number.setText(f"{position + 1}")
-        self.earlier.setEnabled(position > 0)
-        self.later.setEnabled(position < count - 1)
-
-    def _on_toggled(self, enabled: bool) -> None:
-        self._edit(ChainItem(self._item.corruption, enabled))
-
-    def _on_settings(self, corruption: Corruption) -> None:
-        # Whoever moves a slider wants to see what it does.
-        self._edit(ChainItem(corruption, enabled=True))
-
-    def _edit(self, item: ChainItem) -> None:
-        self.item = item
-        self.edited(self, item)
-
-    def _show_options(self, show: bool) -> None:
-        for name in self._options:
-            self.form.show_field(name, show)
-
-
-def _tool(text: str, tooltip: str, on_click: Callable[[], None] | None) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tooltip)
-    button.setAutoRaise(True)
-    if on_click is not None:
-        button.clicked.connect(lambda: on_click())
-    return button
+    def offer(self, listed: AbstractSet[str]) -> None:
+        """Show all kinds but those that are in the list."""
+        for heading, entries in self._groups.items():
+            for name, entry in entries.items():
+                entry.setVisible(name not in listed)
+            heading.setVisible(not listed >= entries.keys())
+        self.setEnabled(any(heading.isVisible() for heading in self._groups))
