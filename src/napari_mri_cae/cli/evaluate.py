@@ -31,6 +31,7 @@ from napari_mri_cae.cli.output import (
     write_sidecar,
 )
 from napari_mri_cae.corruptions import Corruption
+from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import PLANES
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     output = check_writable(arguments.output, *arguments.volumes)
-    report = arguments.report and check_writable(arguments.report, *arguments.volumes, output)
+    report = arguments.report and check_writable(arguments.report, *arguments.volumes)
+    if report and report.absolute() == output.absolute():
+        raise InputError(f"{report} is named for two outputs: choose another name for the report.")
 
     from napari_mri_cae.evaluation import Evaluation, EvaluationSettings, run_to_table, summarize
 

@@ -393,7 +393,7 @@ class Evaluation:
     def _remark(self, volume: Volume, name: Name, number: int, plane: Plane) -> None:
         """Note what about a volume does not suit a model, or that it has been trained on."""
         from napari_mri_cae.models import unfamiliar
-        from napari_mri_cae.training.data.patches import subject_of
+        from napari_mri_cae.training.data import subject_of
 
         label = subject_of(self.paths[number])
         folders = {part.lower() for part in self.paths[number].absolute().parts}

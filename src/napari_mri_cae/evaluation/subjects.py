@@ -34,7 +34,7 @@ def name_volumes(paths: Sequence[Path]) -> list[Name]:
     InputError
         If a file is given twice.
     """
-    from napari_mri_cae.training.data.patches import subject_of
+    from napari_mri_cae.training.data import subject_of
 
     files = [path.expanduser().absolute() for path in paths]
     if twice := [path for path, times in Counter(files).items() if times > 1]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_mri_cae.evaluation.settings import Region
 from napari_mri_cae.evaluation.table import Row
@@ -60,10 +61,10 @@ def _summary(group: list[Row]) -> Summary:
     mean, sd = {}, {}
     for metric in METRICS:
         values = np.array([getattr(row, metric) for row in held], np.float64)
-        # Only a PSNR can be infinite.
-        values = values[np.isfinite(values)]
-        mean[metric] = float(values.mean()) if len(values) else _empty(held)
-        sd[metric] = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        finite = values[np.isfinite(values)]
+        # Where all came out equal to the clean ones, so is their PSNR.
+        mean[metric] = float(finite.mean()) if len(finite) else _only(values)
+        sd[metric] = float(finite.std(ddof=1)) if len(finite) > 1 else float("nan")
     return Summary(
         plane=first.plane,
         region=first.region,
@@ -79,6 +80,6 @@ def _summary(group: list[Row]) -> Summary:
     )
 
 
-def _empty(held: list[Row]) -> float:
-    """Return the mean PSNR of no finite ones: infinite if there are slices, and they are all equal."""
-    return float("inf") if held else float("nan")
+def _only(values: npt.NDArray[np.float64]) -> float:
+    """Return infinity if there are values and all are infinite, NaN otherwise."""
+    return math.inf if len(values) and np.isinf(values).all() else math.nan

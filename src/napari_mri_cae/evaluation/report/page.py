@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from napari_mri_cae.comparison.residual_colors import RESIDUAL_RANGE
 from napari_mri_cae.corruptions import corruption_class
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.evaluation.baselines import baseline_kinds
@@ -119,7 +120,11 @@ def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict
         "planes": planes,
         "regions": REGIONS,
         "columns": _COLUMNS,
-        "tables": {plane: _lines([one for one in summaries if one.plane == plane]) for plane in planes},
+        "tables": {
+            (plane, region): _lines([one for one in summaries if (one.plane, one.region) == (plane, region)])
+            for plane in planes
+            for region in REGIONS
+        },
         "curves": {
             plane: strength_charts(
                 [one for one in summaries if one.plane == plane], styles, _kind_labels(summaries)
@@ -129,6 +134,7 @@ def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict
         "boxes": {plane: _boxes(rows, plane, styles) for plane in planes},
         "examples": choose_examples(evaluation, rows),
         "bar": residual_bar(),
+        "residual_range": RESIDUAL_RANGE,
         "tests": {metric: _tests(rows, metric, networks) for metric in _TESTED},
         "warning": WARNING,
         "alpha": _ALPHA,
@@ -156,22 +162,22 @@ def _boxes(rows: Sequence[Row], plane: str, styles: dict[str, int]) -> list[Char
 
 
 def _lines(summaries: Sequence[Summary]) -> list[_Line]:
-    by_place = {(one.corruption, one.model, one.region): one for one in summaries}
+    """Return the lines of one plane's and region's table."""
+    by_place = {(one.corruption, one.model): one for one in summaries}
     models = list(dict.fromkeys(one.model for one in summaries))
     lines = []
     for corruption in dict.fromkeys(one.corruption for one in summaries):
         for number, model in enumerate(models):
-            of_line = [by_place[corruption, model, region] for region in REGIONS]
+            one = by_place[corruption, model]
             lines.append(
                 _Line(
                     corruption,
                     len(models) if number == 0 else 0,
                     model,
-                    of_line[0].n_slices,
-                    of_line[0].n_infinite,
+                    one.n_slices,
+                    one.n_infinite,
                     tuple(
-                        _cell(one, metric, [by_place[corruption, other, one.region] for other in models])
-                        for one in of_line
+                        _cell(one, metric, [by_place[corruption, other] for other in models])
                         for metric in _COLUMNS
                     ),
                 )

@@ -1,0 +1,47 @@
+"""The table on disk."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_mri_cae import InputError
+from napari_mri_cae.evaluation import read_table, write_table
+
+
+def test_there_and_back(row: Callable, tmp_path: Path) -> None:
+    rows = [
+        row(30.123456789012345, strength=math.nan),
+        row(math.inf, mse=0.0, slice=3, region="brain"),
+        row(math.nan, pixels=0),
+    ]
+    path = write_table(rows, tmp_path / "table.tsv")
+    for before, after in zip(rows, read_table(path), strict=True):
+        for old, new in zip(before, after, strict=True):
+            assert type(old) is type(new)
+            np.testing.assert_equal(new, old)
+    lines = path.read_text().splitlines()
+    assert lines[0].split("\t")[:4] == ["volume", "subject", "plane", "slice"]
+    assert lines[1].split("\t")[5] == "n/a"
+    assert [file.name for file in tmp_path.iterdir()] == ["table.tsv"]
+
+
+def test_a_cut_off_line_is_left_out(row: Callable, tmp_path: Path) -> None:
+    path = write_table([row(30.0), row(31.0)], tmp_path / "table.tsv")
+    path.write_text(path.read_text()[:-20])
+    assert [one.psnr for one in read_table(path)] == [30.0]
+
+
+@pytest.mark.parametrize("text", ["", "a\tb\n1\t2\n", "\x00\x01\n"])
+def test_not_a_table(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match="not a table"):
+        read_table(path)
+
+
+def test_no_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_table(tmp_path / "nowhere.tsv")
