@@ -10,10 +10,10 @@ import math
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 State = Literal["new", "running", "paused", "stopped", "failed", "finished"]
 Request = Literal["pause", "resume", "stop"]
+Event = Mapping[str, Any]
+OnEvent = Callable[[Event], None]
+
+
+class Record(Protocol):
+    """Takes down an event: its kind and its facts."""
+
+    def __call__(self, kind: str, /, **facts: Any) -> None:
+        """Take it down."""
+
 
 HEARTBEAT_S: Final = 1.0
 """How often a run that goes on says so."""
@@ -238,7 +248,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine goes on; one that has ended and is not yet collected does not."""
+    """Return whether a process of this machine goes on; one that has ended and uncollected does not."""
     if os.name == "nt":  # pragma: no cover
         # There a signal of 0 would end it.
         import ctypes

@@ -237,8 +237,9 @@ class TrainingConfig(Settings):
         Parameters
         ----------
         changes
-            Values by dotted name, as `{"optimizer.learning_rate": 1e-4, "loss": "dssim"}`. A group of settings
-            that takes another kind (`{"schedule": {"kind": "constant"}}`) begins with that kind's own values.
+            Values by dotted name, as `{"optimizer.learning_rate": 1e-4, "loss": "dssim"}`. A group of
+            settings that takes another kind (`{"schedule.kind": "constant"}`) begins with that kind's own
+            values.
 
         Raises
         ------
