@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_mri_cae.comparison import Comparison
     from napari_mri_cae.errors import InputError
+    from napari_mri_cae.evaluation import Evaluation
     from napari_mri_cae.models import Model, list_models, load_model
     from napari_mri_cae.volume import Volume
 
@@ -23,10 +24,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = version("napari-mri-cae")
 
-__all__ = ["Comparison", "InputError", "Model", "Volume", "__version__", "list_models", "load_model"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "InputError",
+    "Model",
+    "Volume",
+    "__version__",
+    "list_models",
+    "load_model",
+]
 
 _HOMES = {
     "Comparison": "comparison",
+    "Evaluation": "evaluation",
     "InputError": "errors",
     "Model": "models",
     "Volume": "volume",
