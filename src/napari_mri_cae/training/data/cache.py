@@ -5,7 +5,9 @@ names, and can be deleted when no training goes on. They are named by the checks
 What has not been used for longest goes when they become too many.
 """
 
+import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -212,16 +214,15 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             "set NAPARI_MRI_CAE_CACHE to a folder on another disk."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def touch(path: Path) -> None:
     """Note that a file of the cache is in use."""
-    try:
+    # It is only a note.
+    with contextlib.suppress(OSError):
         os.utime(path)
-    except OSError:
-        # It is only a note.
-        return
 
 
 def trim(used: Iterable[Source], limit: int | None = None) -> None:
@@ -245,8 +246,6 @@ def trim(used: Iterable[Source], limit: int | None = None) -> None:
         found.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in found)
     if limit is None:
-        import shutil
-
         limit = min(_LIMIT_BYTES, int(_LIMIT_SHARE * (shutil.disk_usage(folder).free + total)))
     for _, size, path in sorted(found):
         if total <= limit:

@@ -17,13 +17,13 @@ from napari_mri_cae.training.data.participants import MISSING, strata
 from napari_mri_cae.training.data.prepared import OnProgress, Prepared, prepare
 from napari_mri_cae.training.data.selection import explain_rule
 from napari_mri_cae.training.data.sources import Source, Unreadable, find_data
-from napari_mri_cae.training.data.validation import spaced
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 # Looked at first, where participants.tsv has them and nothing else is asked for.
 _COLUMNS: Final = ("sex", "gender", "age", "group")
+_PLACES: Final = (0.5, 0.4, 0.6, 0.3, 0.7)
 
 
 @dataclass(frozen=True)
@@ -216,13 +216,16 @@ def _place(label: str, column: str, value: str) -> tuple[str, str, bool, float, 
 
 
 def _examples(prepared: Prepared, count: int, outlines: bool) -> tuple[Example, ...]:
-    # Of each plane in turn, evenly over the volumes.
     table, rows = prepared.table, prepared.table.rows("training")
-    per_plane = [rows[table.plane[rows] == place] for place in range(len(prepared.config.planes))]
-    per_plane = [found for found in per_plane if len(found)]
-    chosen = [spaced(found, -(-count // len(per_plane))) for found in per_plane]
-    mixed = [int(row) for turn in range(count) for found in chosen for row in found[turn : turn + 1]]
-    return tuple(_example(prepared, row, outlines) for row in mixed[:count])
+    volumes, planes = np.unique(table.volume[rows]), np.unique(table.plane[rows])
+    chosen = []
+    # Of each plane in turn, from volumes that lie apart, and from about the middle of them.
+    for turn in range(count):
+        volume = volumes[(turn * len(volumes)) // count]
+        found = rows[(table.volume[rows] == volume) & (table.plane[rows] == planes[turn % len(planes)])]
+        if len(found):
+            chosen.append(int(found[int(_PLACES[turn % len(_PLACES)] * len(found))]))
+    return tuple(_example(prepared, row, outlines) for row in chosen)
 
 
 def _example(prepared: Prepared, row: int, outlines: bool) -> Example:

@@ -75,10 +75,6 @@ def _sizes(count: int, split: Split, what: str) -> tuple[int, int]:
     """Return how many are for testing and how many for validation, rounded up, as scikit-learn does."""
     n_test, n_validation = math.ceil(split.test * count), math.ceil(split.validation * count)
     if n_test + n_validation >= count:
-        raise InputError(
-            f"split: {count} {what} are too few to set {n_test + n_validation} aside: add volumes, or split "
-            "by slice."
-            if what == "subjects"
-            else f"split: {count} {what} are too few to set {n_test + n_validation} aside: select more."
-        )
+        advice = "add volumes, or split by slice" if what == "subjects" else "keep more of them"
+        raise InputError(f"split: {count} {what} are too few to set {n_test + n_validation} aside: {advice}.")
     return n_test, n_validation
