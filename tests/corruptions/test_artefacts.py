@@ -250,10 +250,10 @@ def test_the_head_stays_in_its_place() -> None:
 )
 @settings(max_examples=120, deadline=None)
 def test_any_parameter_on_any_slice(corruption: Corruption, height: int, width: int) -> None:
-    slices = torch.rand(2, 1, height, width)
+    slices = torch.rand((2, 1, height, width), generator=torch.Generator().manual_seed(height * width))
     source = SliceSource(3, "coronal", [0, 7]).for_corruption(corruption.kind)
     corrupted = corruption.apply(slices, source)
     assert corrupted.shape == slices.shape
     assert torch.isfinite(corrupted).all()
-    assert corrupted.min() >= 0
+    assert corrupted.min() >= -1e-6
     assert Corruption.from_dict(corruption.to_dict()) == corruption
