@@ -55,7 +55,7 @@ def save_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     epochs = [row.get("epoch", number) for number, row in enumerate(rows, 1)]
     image = Image.new("RGB", (2 * (_PANEL[0] + _LEFT + _RIGHT), _PANEL[1] + _TOP + _BOTTOM), _PAPER)
     draw = ImageDraw.Draw(image)
-    _plot(draw, 0, "Loss", epochs, losses, logarithmic=True)
+    _plot(draw, 0, "Loss over epochs", epochs, losses, logarithmic=True)
     _plot(draw, _PANEL[0] + _LEFT + _RIGHT, "PSNR (dB)", epochs, qualities, logarithmic=False)
     _save(image, path)
 
@@ -96,7 +96,7 @@ def save_rates(rates: Sequence[float], losses: Sequence[float], chosen: float, p
     draw = ImageDraw.Draw(image)
     exponents = [math.log10(rate) for rate in rates]
     title = f"Loss over log10 of the learning rate; chosen: {chosen:.2g}"
-    _plot(draw, 0, title, exponents, [("", losses)], logarithmic=True)
+    _plot(draw, 0, title, exponents, [("", losses)], logarithmic=True, whole=False)
     span = exponents[-1] - exponents[0] or 1.0
     x = _LEFT + (math.log10(chosen) - exponents[0]) / span * _PANEL[0]
     draw.line((x, _TOP, x, _TOP + _PANEL[1]), fill=_COLOURS[1], width=2)
@@ -111,8 +111,9 @@ def _plot(
     curves: Sequence[Curve],
     *,
     logarithmic: bool,
+    whole: bool = True,
 ) -> None:
-    """Draw one panel, with its axes and the names of its curves."""
+    """Draw one panel, with its axes, at whole numbers only if so, and the names of its curves above it."""
     width, height = _PANEL
     x0, y0 = left + _LEFT, _TOP
     draw.text((x0, 12), title, fill=_INK, font_size=18)
@@ -133,23 +134,26 @@ def _plot(
     def place(x: float, y: float) -> tuple[float, float]:
         return x0 + (x - first) / span * width, y0 + (high - y) / (high - low) * height
 
-    for tick in _ticks(low, high):
+    for tick in _decades(low, high) if logarithmic else _ticks(low, high):
         y = place(first, tick)[1]
         draw.line((x0, y, x0 + width, y), fill=_GRID)
-        label = f"{10**tick:.2g}" if logarithmic else f"{tick:g}"
+        label = f"{10**tick:.3g}" if logarithmic else f"{tick:g}"
         draw.text((x0 - 8, y), label, fill=_SOFT, font_size=14, anchor="rm")
     for tick in _ticks(first, last):
-        x = place(tick, low)[0]
-        draw.text((x, y0 + height + 8), f"{tick:g}", fill=_SOFT, font_size=14, anchor="ma")
+        if not whole or tick == round(tick):
+            x = place(tick, low)[0]
+            draw.text((x, y0 + height + 8), f"{tick:g}", fill=_SOFT, font_size=14, anchor="ma")
     draw.rectangle((x0, y0, x0 + width, y0 + height), outline=_SOFT)
-    for number, (name, values) in enumerate(points):
+    edge = x0 + width + 16.0
+    for number, (name, values) in reversed(list(enumerate(points))):
         colour = _COLOURS[number % len(_COLOURS)]
         line = [place(x, y) for x, y in zip(x_values, values, strict=True) if math.isfinite(y)]
         if len(line) > 1:
             draw.line(line, fill=colour, width=2, joint="curve")
         for x, y in line if len(line) <= 30 else ():
             draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
-        draw.text((x0 + width - 10, y0 + 8 + 20 * number), name, fill=colour, font_size=15, anchor="ra")
+        edge -= draw.textlength(name, font_size=15) + 16
+        draw.text((edge, 15), name, fill=colour, font_size=15)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -161,6 +165,17 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
     first = math.ceil(low / step)
     return [round(number * step, 10) for number in range(first, math.floor(high / step) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return the logarithms of round numbers between two logarithms."""
+    digits = (1, 2, 5) if high - low < 2.5 else (1,)
+    return [
+        decade + math.log10(digit)
+        for decade in range(math.floor(low), math.ceil(high))
+        for digit in digits
+        if low <= decade + math.log10(digit) <= high
+    ]
 
 
 def _save(image: "Image", path: Path) -> None:

@@ -78,7 +78,7 @@ def find_learning_rate(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        average = _SMOOTHING * average + (1 - _SMOOTHING) * float(loss)
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss.item()
         smoothed = average / (1 - _SMOOTHING ** (step + 1))
         if not math.isfinite(smoothed) or (step >= _LEAST_STEPS and smoothed > _DIVERGED * min(losses)):
             break
