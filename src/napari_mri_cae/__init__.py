@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_mri_cae.errors import InputError
     from napari_mri_cae.evaluation import Evaluation
     from napari_mri_cae.models import Model, list_models, load_model
+    from napari_mri_cae.training import TrainingConfig, train
     from napari_mri_cae.volume import Volume
 
 # The threads that share a convolution on a CPU wait for each other hundreds of times in every slice. By
@@ -29,10 +30,12 @@ __all__ = [
     "Evaluation",
     "InputError",
     "Model",
+    "TrainingConfig",
     "Volume",
     "__version__",
     "list_models",
     "load_model",
+    "train",
 ]
 
 _HOMES = {
@@ -40,9 +43,11 @@ _HOMES = {
     "Evaluation": "evaluation",
     "InputError": "errors",
     "Model": "models",
+    "TrainingConfig": "training",
     "Volume": "volume",
     "list_models": "models",
     "load_model": "models",
+    "train": "training",
 }
 
 
