@@ -72,12 +72,14 @@ class Leaf:
         return isinstance(self.widget, CheckBox)
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the user has left a line empty."""
-        return isinstance(self.widget, LineEdit) and not self.widget.value
+    def is_missing(self) -> bool:
+        """Whether a line is empty that must not be."""
+        return isinstance(self.widget, LineEdit) and not self._kind.is_optional and not self.widget.value
 
     def mark(self, message: str) -> None:
         """Show the field as wrong, with the reason, or as right again."""
+        if message == self.message.text():
+            return
         native = self.widget.native
         native.setToolTip(message or self._field.description or "")
         native.setStyleSheet(f"border: 1px solid {WRONG_COLOR};" if message else "")

@@ -129,7 +129,7 @@ class ModelEditor:
         """Show what is wrong with a field, or with the fields together."""
         if place and place[0] in self.leaves:
             leaf = self.leaves[str(place[0])]
-            leaf.mark("enter a value" if leaf.is_empty else message)
+            leaf.mark("enter a value" if leaf.is_missing else message)
         elif place and place[0] in self.sections:
             self.sections[str(place[0])].mark(place[1:], message)
         else:

@@ -66,7 +66,6 @@ class DataBox(QWidget):
         self.form: SettingsForm[TrainingConfig] | None = None
 
         self.folder = QElidingLabel()
-        self.folder.setElideMode(Qt.TextElideMode.ElideLeft)
         self.choose_button = QPushButton("Choose ...")
         self.choose_button.setToolTip("Choose the folder of volumes, BIDS or plain; or drop it on this dock")
         self.choose_button.clicked.connect(self._ask_folder)
@@ -180,7 +179,9 @@ class DataBox(QWidget):
     def _show(self, *_: Any) -> None:
         config, folder = self._state.config, self._state.data_folder
         names = [str(config.root / one.folder) for one in config.data]
-        self.folder.setText(", ".join(names) or "Choose a folder, or drop one here")
+        self.folder.setText(", ".join(names) or "None yet: drop one here")
+        elide = Qt.TextElideMode.ElideLeft if names else Qt.TextElideMode.ElideRight
+        self.folder.setElideMode(elide)
         self.folder.setToolTip("\n".join(names))
         self.folder.setEnabled(folder is not None)
         position = self.recipe.findData(self._state.recipe)

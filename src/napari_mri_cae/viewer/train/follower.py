@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from napari_mri_cae.training import RunFolder, RunStatus
 from napari_mri_cae.viewer.train.process import last_words
 
 _LOOK_S: Final = 0.25
+_ENDS: Final = ("stopped", "failed", "finished")
 PREVIEWS: Final = ("original", "corrupted", "reconstructed")
 
 
@@ -103,11 +105,16 @@ class Follower:
         if self._start is not None:
             self.process = self._start()
         run, place, before = self._run, 0, None
+        began = time.time()
         while True:
-            # Looked at first: what is written before the process ends is read after that.
             status = run.status
-            alive = self.process.poll() is None if self.process is not None else status.alive
+            alive = status.alive
+            if self.process is not None:
+                # It has said that it ends; what it still does takes some seconds, and writes nothing.
+                ends = status.state in _ENDS and status.heartbeat >= began
+                alive = self.process.poll() is None and not ends
             if not alive:
+                # What was written before it ended is read after that.
                 status = run.status
             events, place = run.read_events(place)
             seen = (status.state, alive)
@@ -118,10 +125,16 @@ class Follower:
             if not alive or self._enough.wait(_LOOK_S):
                 return
 
+    def collect(self) -> None:
+        """See to it that the process is collected when it has ended, or the system keeps its entry."""
+        if self.process is not None:
+            threading.Thread(target=self.process.wait, daemon=True).start()
+
     def _failure(self, status: RunStatus, events: list[dict[str, Any]]) -> str:
-        if self.process is None or not self.process.returncode or status.state in ("failed", "stopped"):
+        if self.process is None or not self.process.returncode or status.state in _ENDS:
             return ""
-        words = last_words(self._run.path)
+        # What the command complains of itself; who is killed says nothing.
+        words = last_words(self._run.path) if self.process.returncode == 1 else ""
         return words or f"The training ended unexpectedly, with status {self.process.returncode}."
 
     def _on_news(self, news: News) -> None:

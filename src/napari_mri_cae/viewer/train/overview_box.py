@@ -205,26 +205,27 @@ class OverviewBox(QWidget):
             lambda: self._quietly(look),
             lambda found: self._on_found(look, found),
             "Looking at the data ...",
+            otherwise=lambda: self._on_found(look, None),
         )
         self._clock.start()
         self._show()
 
     @staticmethod
-    def _quietly(look: Look) -> "DataOverview | InputError | None":
-        """Look, and return what is wrong with the data instead of raising it: that is shown in its place."""
+    def _quietly(look: Look) -> "DataOverview | str | None":
+        """Look, and return what is wrong with the data instead of raising it: it is shown in their place."""
         try:
             return look()
         except InputError as error:
-            return error
+            return str(error)
         except _CalledOff:
             return None
 
-    def _on_found(self, look: Look, found: "DataOverview | InputError | None") -> None:
+    def _on_found(self, look: Look, found: "DataOverview | str | None") -> None:
         if look is not self._look:
             return
         self._look = None
-        self._error = str(found) if isinstance(found, InputError) else ""
-        self.shown = None if isinstance(found, InputError) else found
+        self._error = found if isinstance(found, str) else ""
+        self.shown = None if isinstance(found, str) else found
         self._show()
         self.changed.emit()
 

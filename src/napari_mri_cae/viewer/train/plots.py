@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 # Okabe and Ito's colours, told apart by everyone, on dark and on light.
 _COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _STEP_COLOR: Final = "#0072b270"
-_HEIGHT: Final = 150
+_HEIGHT: Final = 155
 
 
 class Curves(QWidget):
@@ -39,7 +39,7 @@ class Curves(QWidget):
             widget.setMinimumWidth(120)
             item = widget.getPlotItem()
             item.setLabel("left", label)
-            item.getAxis("left").setWidth(52)
+            item.getAxis("left").setWidth(60)
             item.getAxis("left").enableAutoSIPrefix(False)
             item.showGrid(x=True, y=True, alpha=0.2)
             item.setMenuEnabled(False)

@@ -62,9 +62,9 @@ class PreviewLayers:
         data = preview.slices[name].copy()
         original = preview.slices["original"]
         low, high = float(original.min()), float(original.max())
-        # One layer without units beside others in mm would switch units off for all of them.
+        # One layer with other units than the rest switches units off for all of them, and volumes have mm.
         others = [layer for layer in self._viewer.layers if layer.ndim >= 2]
-        units = tuple(others[0].units[-2:]) if others else None
+        units = tuple(others[0].units[-2:]) if others else ("mm", "mm")
         layer = Image(
             data,
             name=f"Preview: {name}",

@@ -55,7 +55,7 @@ def start(run: RunFolder, *, resume: bool, device: str = "auto") -> "subprocess.
     windows = os.name == "nt"
     flags = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP if windows else 0  # type: ignore[attr-defined,unused-ignore]
     try:
-        with (run.path / OUTPUT).open("ab") as output:
+        with (run.path / OUTPUT).open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--resume"] if resume else command,
                 env=_environment(os.environ, device),

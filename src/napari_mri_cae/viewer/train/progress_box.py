@@ -29,7 +29,7 @@ _TOOLTIPS: Final = {
     "batch": "Finished batches of this epoch",
     "left": "At the present speed",
     "speed": "Slices that the network has learnt from in a second",
-    "psnr": "Of the validation slices, mean over the noise levels; in brackets the best so far",
+    "psnr": "Of the validation slices, mean over the noise levels. The best so far",
 }
 _TITLES: Final = {
     "epoch": "Epoch",
@@ -136,9 +136,9 @@ class ProgressBox(QWidget):
         layout.addLayout(grid)
         layout.addLayout(first)
         layout.addWidget(self.compare_button)
+        layout.addLayout(second)
         layout.addWidget(self.curves)
         layout.addWidget(self.sheet)
-        layout.addLayout(second)
 
         # A plot and a progress bar paint themselves at once: not for every batch.
         self._soon = QTimer(self)
@@ -189,7 +189,8 @@ class ProgressBox(QWidget):
             score = event.get("psnr")
             if score is not None:
                 self._best = max(self._best, float(score))
-                self.numbers["psnr"].setText(f"{score:.2f} ({self._best:.2f})")
+                self.numbers["psnr"].setText(f"{score:.2f}")
+                self.numbers["psnr"].setToolTip(f"{_TOOLTIPS['psnr']}: {self._best:.2f} dB")
 
     @property
     def _per_epoch(self) -> float:

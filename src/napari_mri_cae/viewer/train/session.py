@@ -1,7 +1,7 @@
 """One viewer's run: started, followed, paused, stopped, opened again."""
 
 import subprocess
-import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -112,9 +112,7 @@ class RunSession:
         """Let the run go on by itself, and close it here."""
         if self._follower is not None:
             self._follower.leave()
-            if self._follower.process is not None:
-                # Somebody has to collect it when it ends, or the system keeps its entry.
-                threading.Thread(target=self._follower.process.wait, daemon=True).start()
+            self._follower.collect()
         self._follower = None
         self.run, self.status = None, RunStatus()
         self.is_alive = self.is_starting = False
@@ -123,16 +121,17 @@ class RunSession:
     def end(self) -> None:
         """Stop the run, see to it that its process has ended, and close it here."""
         self.stop()
-        process = None if self._follower is None else self._follower.process
+        run, process = self.run, None if self._follower is None else self._follower.process
         self.leave()
-        if process is None:
+        if process is None or run is None:
             return
-        try:
+        end = time.monotonic() + _STOPS_WITHIN_S
+        while process.poll() is None and time.monotonic() < end and run.status.alive:
+            time.sleep(0.05)
+        # Once it says that it has stopped, all is written, and nobody need wait for the rest.
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_STOPS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_STOPS_WITHIN_S)
 
     def _request(self, what: str) -> None:
         if self.run is None or not self.is_going_on:
@@ -145,6 +144,7 @@ class RunSession:
     def _follow(self, run: RunFolder, begin: "Callable[[], subprocess.Popen[bytes]] | None") -> None:
         if self._follower is not None:
             self._follower.leave()
+            self._follower.collect()
         self.run, self.status = run, RunStatus()
         self.is_alive, self.is_starting = False, begin is not None
         self.opened.emit(run)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QRectF, QSize
-from qtpy.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent
+from qtpy.QtCore import QRectF
+from qtpy.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ class ExampleStrip(QWidget):
         super().__init__(parent)
         self._images: list[tuple[QImage, QImage]] = []
         self._labels: list[str] = []
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Example slices, clean above corrupted")
 
     def show_examples(self, examples: "Sequence[Example]") -> None:
@@ -36,20 +34,13 @@ class ExampleStrip(QWidget):
         ]
         self._images = [_pictures(example) for example in examples]
         self.setVisible(bool(examples))
-        self.updateGeometry()
+        self._fit()
         self.update()
 
-    def hasHeightForWidth(self) -> bool:
-        """Return whether the height follows from the width."""
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        """Return the height of two rows of slices."""
-        return 2 * self._side(width) + _GAP if self._images else 0
-
-    def sizeHint(self) -> QSize:
-        """Return a size of the right shape."""
-        return QSize(300, self.heightForWidth(300))
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Take the height that two rows need at this width."""
+        super().resizeEvent(event)
+        self._fit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the slices, each as large as its cell allows."""
@@ -74,6 +65,9 @@ class ExampleStrip(QWidget):
             QToolTip.showText(event.globalPos(), f"{self._labels[column]}, {row}", self)
             return True
         return super().event(event)
+
+    def _fit(self) -> None:
+        self.setFixedHeight(2 * self._side(self.width()) + _GAP if self._images else 0)
 
     def _side(self, width: int) -> int:
         count = max(len(self._images), 1)

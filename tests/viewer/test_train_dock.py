@@ -1,0 +1,418 @@
+"""The Train dock: what is trained on, a real run from beginning to end, and runs that end otherwise."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from napari.components import ViewerModel
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+
+from napari_mri_cae.models import list_models, load_model
+from napari_mri_cae.training import RunFolder, TrainingConfig
+from napari_mri_cae.training.run_folder import RunStatus, is_alive
+from napari_mri_cae.viewer.train import TrainDock
+from napari_mri_cae.viewer.train.comparing import open_docks
+from napari_mri_cae.viewer.train.progress_box import in_hours
+from napari_mri_cae.viewer.widgets import NOTHING
+
+PATIENCE_S = 60
+RECIPE = {
+    "name": "tiny",
+    "planes": ["axial"],
+    "sampling": {"kind": "patches", "size": 16},
+    "batch_size": 2,
+    "augmentation": {"steps": [{"kind": "gaussian-noise", "sigma": [0.0, 0.1]}]},
+    "architecture": "skip-unet",
+    "architecture_parameters": {"channels": 4, "levels": 1},
+    "multiple_of": 2,
+    "epochs": 3,
+    "steps_per_epoch": 4,
+    "validation": {"sigmas": [0.0, 0.05], "slices_per_plane": 1},
+    "precision": "32-true",
+    "threads": 1,
+}
+
+
+class Hands:
+    """A dock, and what a user does with it."""
+
+    def __init__(self, dock: TrainDock, qtbot: Any, sentences: list[str]) -> None:
+        self.dock = dock
+        self.qtbot = qtbot
+        self.sentences = sentences
+
+    @property
+    def state(self) -> str:
+        return self.dock.session.status.state
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        self.qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE_S * 1000)
+
+    def until_looked(self) -> None:
+        self.until(lambda: not self.dock.overview_box.is_busy)
+
+    def click(self, button: QWidget) -> None:
+        assert button.isEnabled()
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def drop(self, *paths: Path) -> None:
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        where = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+        enter, drop = QDragEnterEvent(QPoint(30, 30), *where), QDropEvent(QPointF(30, 30), *where)
+        QApplication.sendEvent(self.dock, enter)
+        assert enter.isAccepted()
+        QApplication.sendEvent(self.dock, drop)
+
+    def answer(self, words: str) -> None:
+        """Press a button of the question that will be asked."""
+
+        def press() -> None:
+            box = QApplication.activeModalWidget()
+            if not isinstance(box, QMessageBox):
+                QTimer.singleShot(50, press)
+                return
+            (button,) = [one for one in box.buttons() if one.text().replace("&", "") == words]
+            button.click()
+
+        QTimer.singleShot(50, press)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A BIDS folder of four subjects."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
+    place = tmp_path / "volumes"
+    for number in range(1, 5):
+        voxels = np.zeros((24, 24, 20), np.int16)
+        voxels[4:20, 4:20, 4:16] = rng.integers(200, 1000, (16, 16, 12))
+        path = place / f"sub-{number}" / "anat" / f"sub-{number}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(voxels, np.diag([-1, 1, 1, 1])), path)
+    rows = "".join(f"sub-{number}\t{'MF'[number % 2]}\n" for number in range(1, 5))
+    (place / "participants.tsv").write_text(f"participant_id\tsex\n{rows}")
+    (place / "dataset_description.json").write_text('{"Name": "tiny", "BIDSVersion": "1.9.0"}')
+    return place
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a recipe of seconds."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({**RECIPE, **changes}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Every training that is started; none outlives the test."""
+    from napari_mri_cae.viewer.train import process
+
+    begun: list[subprocess.Popen[bytes]] = []
+    start = process.subprocess.Popen
+
+    def remember(*args: Any, **kwargs: Any) -> Any:
+        begun.append(start(*args, **kwargs))
+        return begun[-1]
+
+    monkeypatch.setattr(process.subprocess, "Popen", remember)
+    yield begun
+    for one in begun:
+        if one.poll() is None:
+            one.kill()
+        one.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def alone(
+    qtbot: Any, sentences: list[str], no_threads_left: None, folder: Path, processes: list[Any]
+) -> Callable[[], Hands]:
+    """A function that shows the dock alone."""
+
+    def make() -> Hands:
+        dock = TrainDock(ViewerModel())
+        qtbot.addWidget(dock, before_close_func=lambda dock: dock.stop())
+        dock.resize(380, 900)
+        dock.show()
+        return Hands(dock, qtbot, sentences)
+
+    return make
+
+
+def test_it_says_what_will_be_trained_on(alone: Callable[[], Hands], folder: Path, recipe: Any) -> None:
+    hands = alone()
+    dock, box = hands.dock, hands.dock.overview_box
+    assert not dock.run_box.train_button.isEnabled()
+    assert dock.run_box.hint.text() == "Choose a data folder first."
+    hands.drop(recipe(split={"validation": 0.25, "test": 0.25}))
+    hands.drop(folder)
+    hands.until_looked()
+    assert box.counts.rows == [
+        ("Training", "2", "2", "40"),
+        ("Validation", "1", "1", "20"),
+        ("Test", "1", "1", "20"),
+    ]
+    assert box.split_table.rows[0][0] == "sex f"
+    assert len(box.shown.examples) == 5
+    assert box.strip.height() > 60
+    assert dock.run_box.train_button.isEnabled()
+    assert dock.run_box.name.text() == "tiny-volumes"
+    assert dock.run_box.run_folder.name.startswith("tiny-volumes-")
+    # Settings that change what is trained on are looked at again, others not.
+    dock.data_box.epochs.setValue(9)
+    assert not box.is_busy
+    dock.data_box.settings.set_open(True)
+    by = dock.data_box.form.section("split").open().leaves["by"].widget
+    by.value = "slice"
+    assert box.is_busy
+    hands.until_looked()
+    assert "neighbouring slices look alike" in box.warnings.text()
+    assert dock.state.config.epochs == 9
+    # What is wrong in the form keeps the run from starting.
+    dock.data_box.form.widget("batch_size").value = "0"
+    assert not dock.run_box.train_button.isEnabled()
+    assert "batch_size: must be at least 1" in dock.run_box.hint.text()
+    dock.data_box.form.widget("batch_size").value = "2"
+    assert dock.run_box.train_button.isEnabled()
+    dock.run_box.name.clear()
+    hands.qtbot.keyClicks(dock.run_box.name, "two words")
+    assert dock.state.config.name == "two"
+    assert dock.run_box.name_message.text()
+
+
+def test_volumes_that_cannot_be_read_are_named_and_left_out_only_if_agreed(
+    alone: Callable[[], Hands], folder: Path
+) -> None:
+    broken = folder / "sub-5" / "anat" / "sub-5_T1w.nii.gz"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no volume")
+    hands = alone()
+    dock = hands.dock
+    dock.open_folder(folder)
+    hands.until_looked()
+    assert "sub-5_T1w.nii.gz" in dock.overview_box.warnings.text()
+    assert not dock.run_box.train_button.isEnabled()
+    dock.overview_box.skip.click()
+    assert dock.state.config.unreadable == "skip"
+    assert dock.run_box.train_button.isEnabled()
+    assert not dock.overview_box.is_busy
+
+
+def test_what_cannot_be_opened_is_said(alone: Callable[[], Hands], folder: Path, tmp_path: Path) -> None:
+    hands = alone()
+    (tmp_path / "empty").mkdir()
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: x\nepochs: -1\n")
+    for paths, words in (
+        ((tmp_path / "empty", folder), "one folder"),
+        ((next(folder.rglob("*.nii.gz")),), "is a file"),
+        ((wrong,), "epochs: must be at least 1"),
+    ):
+        hands.drop(*paths)
+        assert words in hands.sentences.pop()
+        assert words in hands.dock.message.text()
+    hands.dock.open_run(tmp_path / "empty")
+    assert "is no run" in hands.sentences.pop()
+    # A folder without volumes says so in its place.
+    hands.drop(tmp_path / "empty")
+    hands.until_looked()
+    assert str(tmp_path / "empty") in hands.dock.overview_box.note.text()
+    assert not hands.dock.run_box.train_button.isEnabled()
+    assert hands.sentences == []
+
+
+def test_from_a_folder_to_compare(
+    make_napari_viewer: Any,
+    qtbot: Any,
+    sentences: list[str],
+    no_threads_left: None,
+    folder: Path,
+    recipe: Any,
+    processes: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1000, 900)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-mri-cae", "Train")
+    hands = Hands(dock, qtbot, sentences)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(folder))
+    hands.click(dock.data_box.choose_button)
+    dock.data_box.open_configuration(recipe())
+    assert dock.state.data_folder == folder
+    hands.until_looked()
+    hands.click(dock.run_box.train_button)
+    hands.until(lambda: dock.previews.layers)
+    layers = dict(dock.previews.layers)
+    hands.until(lambda: not dock.session.is_going_on)
+    box = dock.progress_box
+    assert hands.state == "finished"
+    assert [len(box.curves.series[name]) for name in ("training", "validation")] == [3, 3]
+    assert {name for name in box.curves.series if name.startswith("psnr/")} == {
+        "psnr/volumes/sigma=0",
+        "psnr/volumes/sigma=0.05",
+    }
+    assert box.numbers["epoch"].text() == "3 of 3"
+    assert box.bar.value() == box.bar.maximum() == 12 or box._soon.isActive()
+    assert dock.previews.layers == layers
+    box.curves.log.click()
+    hands.until(lambda: "tiny-volumes" in [card.name for card in list_models()])
+    hands.until(lambda: "is kept as tiny-volumes" in dock.message.text())
+    run = dock.session.run
+    assert run.config() == dock.state.config.model_copy(update={"root": run.config().root})
+
+    hands.click(box.compare_button)
+    hands.until(lambda: open_docks(viewer) and open_docks(viewer)[0].comparison is not None)
+    (compare,) = open_docks(viewer)
+    assert compare.wait_until_done(PATIENCE_S)
+    assert compare.comparison.model.card.name == "tiny-volumes"
+    assert compare.comparison.model.card.training.recipe
+    assert compare.comparison.plane == "axial"
+    assert compare.model_box.model.currentText() == "tiny-volumes"
+    held_out = compare.comparison.volume.name.removesuffix("_T1w")
+    assert held_out in compare.comparison.model.card.training.data[0].validation_subjects
+    assert sentences == []
+
+
+def test_pause_detach_find_again_crash_and_resume(
+    alone: Callable[[], Hands], folder: Path, recipe: Any, processes: list[Any]
+) -> None:
+    hands = alone()
+    dock, box = hands.dock, hands.dock.progress_box
+    dock.open_folder(folder)
+    dock.data_box.open_configuration(recipe(epochs=100_000))
+    hands.until_looked()
+    hands.click(dock.run_box.train_button)
+    hands.until(lambda: len(box.curves.series.get("validation", ())) > 1)
+    assert os.getpriority(os.PRIO_PROCESS, processes[0].pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    assert not dock.run_box.train_button.isEnabled()
+    hands.click(box.pause_button)
+    hands.until(lambda: hands.state == "paused")
+    assert box.pause_button.text() == "Resume"
+    seen = dock.session.run.metrics()
+    time.sleep(0.3)
+    assert dock.session.run.metrics() == seen
+    hands.click(box.pause_button)
+    hands.until(lambda: len(dock.session.run.metrics()) > len(seen))
+
+    # Closing is taken back, then the run is let go.
+    hands.answer("Cancel")
+    assert not dock.guard.ask()
+    assert dock.session.is_going_on
+    run = dock.session.run
+    hands.answer("Keep running")
+    assert dock.guard.ask()
+    assert not dock.session.is_going_on
+    assert processes[0].poll() is None
+    dock.stop()
+
+    # Another viewer finds it, and what was drawn before.
+    other = alone()
+    other.dock.open_run(run.path)
+    other.until(lambda: other.state == "running")
+    assert "started elsewhere" in other.dock.progress_box.state.text()
+    assert len(other.dock.progress_box.curves.series["validation"]) >= 2
+    processes[0].send_signal(signal.SIGKILL)
+    processes[0].wait(PATIENCE_S)
+    other.until(lambda: not other.dock.session.is_going_on)
+    assert "Ended unexpectedly" in other.dock.progress_box.state.text()
+
+    # It goes on from its last epoch, and ends when it is asked to.
+    before = len(run.metrics())
+    other.click(other.dock.progress_box.pause_button)
+    other.until(lambda: len(run.metrics()) > before)
+    assert run.metrics()[before]["epoch"] == before + 1
+    began = time.monotonic()
+    other.click(other.dock.progress_box.stop_button)
+    other.until(lambda: not other.dock.session.is_going_on)
+    assert time.monotonic() - began < 4
+    assert other.state == "stopped"
+    assert load_model(run.model_path).card.training.steps
+    other.until(lambda: "is kept as" in other.dock.message.text())
+
+    # A crash is a sentence; the viewer goes on. Closing with Stop leaves no process.
+    other.click(other.dock.progress_box.pause_button)
+    other.until(lambda: other.dock.session.is_alive and other.state == "running")
+    processes[-1].send_signal(signal.SIGKILL)
+    other.until(lambda: not other.dock.session.is_going_on)
+    assert "status -9" in other.sentences.pop()
+    other.click(other.dock.progress_box.pause_button)
+    other.until(lambda: other.dock.session.is_alive and other.state == "running")
+    other.answer("Stop")
+    assert other.dock.guard.ask()
+    assert all(not is_alive(one.pid) for one in processes)
+    assert other.sentences == []
+
+
+def test_a_run_that_cannot_begin_says_why(
+    alone: Callable[[], Hands], folder: Path, recipe: Any, tmp_path: Path
+) -> None:
+    hands = alone()
+    dock = hands.dock
+    dock.open_folder(folder)
+    dock.data_box.open_configuration(recipe(architecture="no-such-network", architecture_parameters={}))
+    dock.state.run_folder = tmp_path / "run"
+    hands.click(dock.run_box.train_button)
+    hands.until(lambda: not dock.session.is_going_on)
+    hands.until(lambda: hands.sentences)
+    assert "no-such-network" in hands.sentences.pop()
+    assert "no-such-network" in dock.progress_box.state.text()
+    # The folder is taken now.
+    dock.state.run_folder = tmp_path / "run"
+    hands.click(dock.run_box.train_button)
+    hands.until(lambda: hands.sentences)
+    assert "holds a run already" in hands.sentences.pop()
+
+
+def test_a_run_of_yesterday(alone: Callable[[], Hands], tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "yesterday")
+    run.path.mkdir()
+    TrainingConfig.model_validate(RECIPE).save(run.config_path)
+    run.add_event("start", {"step": 0, "steps": 12, "epochs": 3, "epoch": 0})
+    run.add_event("step", {"step": 2, "loss": 0.5, "slices_per_second": 120.4, "seconds_left": 4000})
+    row = {"epoch": 1, "step": 4, "training_loss": 0.4, "validation_loss": None, "psnr": 31.5}
+    run.add_event("validation", row)
+    run.add_event("preview", {"epoch": 1, "path": "previews/gone.npz", "sheet": "previews/gone.png"})
+    run.write_status(RunStatus(state="stopped", message="it was asked to stop", epoch=1, epochs=3, step=4))
+    hands = alone()
+    hands.drop(run.path)
+    box = hands.dock.progress_box
+    hands.until(lambda: box.curves.series)
+    assert box.curves.series == {"batch": [(0.5, 0.5)], "training": [(1.0, 0.4)], "psnr": [(1.0, 31.5)]}
+    assert box.state.text() == "Stopped: it was asked to stop"
+    assert [box.numbers[name].text() for name in ("epoch", "batch", "left", "speed", "psnr")] == [
+        "1 of 3",
+        "0 of 4",
+        NOTHING,
+        "120",
+        "31.50",
+    ]
+    assert not any(button.isEnabled() for button in (box.pause_button, box.stop_button, box.compare_button))
+    hands.until(lambda: box.bar.maximum() == 12)
+    hands.click(box.close_button)
+    assert not box.isVisible()
+    assert hands.dock.session.run is None
+
+
+def test_durations() -> None:
+    assert [in_hours(seconds) for seconds in (4.2, 89, 300, 5400, 90_000)] == [
+        "4 s",
+        "89 s",
+        "5 min",
+        "1 h 30 min",
+        "25 h 00 min",
+    ]
