@@ -46,6 +46,14 @@ def test_the_brain_of_a_whole_head_is_found_with_its_ventricle(spacing, center):
     assert with_fluid[mask].mean() > 0.97
 
 
+def test_a_brain_that_the_border_cuts_is_found_up_to_it():
+    volume, with_fluid, brain = _head((2, 2, 2))
+    planes = 70
+    mask = brain_mask(Volume.from_array(volume.data[:planes], _affine((2, 2, 2))))
+    assert mask[brain[:planes]].mean() > 0.97
+    assert with_fluid[:planes][mask].mean() > 0.97
+
+
 def test_without_a_skull_the_brain_is_all_but_the_background():
     whole, _, brain = _head((2, 2, 2))
     # An N4-corrected background need not be 0, nor the minimum.

@@ -20,13 +20,15 @@ _WORKING_MM: Final = 2.0
 _CONSTANT: Final = 0.005
 # Litres of tissue below which nothing is a head.
 _SMALLEST_HEAD: Final = 0.5
+# Litres that hardly any skull holds.
+_LARGEST_BRAIN: Final = 2.0
 # From the top of the head down to below the cerebellum, in mm.
 _HEIGHT: Final = 140.0
 
 # Smith 2002; lengths in mm.
 _SUBDIVISIONS: Final = (3, 4)
 _ITERATIONS: Final = (450, 150)
-_THRESHOLD: Final = 0.47
+_THRESHOLDS: Final = (0.47, 0.55, 0.63, 0.71)
 _DEPTHS: Final = np.arange(0.0, 20.1, 2.0)
 _SHALLOW: Final = 10.0
 _SHARPEST: Final = 3.33
@@ -73,8 +75,7 @@ def brain_mask(volume: Volume) -> Mask:
     litres = foreground.sum() * np.prod(spacing) / 1e6
     if litres < _SMALLEST_HEAD:
         return _without_background(volume)
-    mask = _Surface(coarse, spacing).grown().inside()
-    return _refined(mask, coarse, spacing, volume)
+    return _refined(_in_head(coarse, spacing), spacing, volume)
 
 
 def _without_background(volume: Volume) -> Mask:
@@ -120,6 +121,17 @@ def _coarse(volume: Volume) -> tuple[Array, Points]:
     return blocks.mean((1, 3, 5), dtype=np.float32), np.multiply(volume.spacing, factors)
 
 
+def _in_head(image: Array, spacing: Points) -> Mask:
+    """Return where the brain is in a whole head."""
+    surface = _Surface(image, spacing)
+    for threshold in _THRESHOLDS:
+        mask = surface.inside(surface.grown(threshold))
+        # Where the bone is hardly dark the surface has grown through it, and is to be held back earlier.
+        if mask.sum() * np.prod(spacing) / 1e6 <= _LARGEST_BRAIN:
+            break
+    return mask
+
+
 class _Surface:
     """A closed surface of triangles that grows in a head; coordinates in mm along I, P and L."""
 
@@ -130,8 +142,6 @@ class _Surface:
         self._bordered = np.pad(image, 1, constant_values=self.low)
         self._bounds = np.array(self._bordered.shape) - 1
         self._strides = np.array(self._bordered.strides) // self._bordered.itemsize
-        self.vertices, self.faces = _icosphere(_SUBDIVISIONS[0])
-        self.vertices = self.center + 0.5 * self.radius * self.vertices
 
     def _set_intensities(self) -> None:
         image, spacing = self._image, self._spacing
@@ -150,8 +160,11 @@ class _Surface:
         values = image[tuple(inside[near].T)]
         self.median = float(np.median(values[(values > self.low) & (values < self.high)]))
 
-    def grown(self) -> "_Surface":
-        """Let it grow until it meets the border of the brain, first coarsely, then finely."""
+    def grown(self, threshold: float) -> Points:
+        """Return the surface that has met the border of the brain, first coarsely, then finely."""
+        self._local = threshold
+        self.vertices, self.faces = _icosphere(_SUBDIVISIONS[0])
+        self.vertices = self.center + 0.5 * self.radius * self.vertices
         for subdivisions, iterations in zip(_SUBDIVISIONS, _ITERATIONS, strict=True):
             if subdivisions > _SUBDIVISIONS[0]:
                 self.vertices, self.faces = _subdivided(self.vertices, self.faces)
@@ -161,7 +174,7 @@ class _Surface:
                     spread = self.vertices[neighbours] - self.vertices[:, None]
                     length = float(np.linalg.norm(spread, axis=2).sum() / counts.sum())
                 self._move(neighbours, counts, length)
-        return self
+        return self.vertices
 
     def _move(self, neighbours: npt.NDArray[np.intp], counts: Points, length: float) -> None:
         normals = self._normals()
@@ -185,7 +198,7 @@ class _Surface:
         values = self._bordered.ravel()[indices @ self._strides]
         darkest = np.maximum(self.low, np.minimum(self.median, values.min(1)))
         brightest = np.minimum(self.median, np.maximum(self.threshold, values[:, _DEPTHS <= _SHALLOW].max(1)))
-        local = (brightest - self.low) * _THRESHOLD + self.low
+        local = (brightest - self.low) * self._local + self.low
         return np.asarray(2 * (darkest - local) / np.maximum(brightest - self.low, 1e-6))
 
     def _normals(self) -> Points:
@@ -200,23 +213,23 @@ class _Surface:
         )
         return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
 
-    def inside(self) -> Mask:
-        """Return the voxels of the grid that the surface encloses."""
-        corners = self.vertices[self.faces]
+    def inside(self, vertices: Points) -> Mask:
+        """Return the voxels of the grid that a surface encloses."""
+        corners = vertices[self.faces]
         longest = max(np.linalg.norm(corners - np.roll(corners, 1, 1), axis=2).max(), 1e-6)
         steps = int(np.ceil(2 * longest / self._spacing.min())) + 1
         weights = (
             np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)]) / steps
         )
         points = np.rint(np.einsum("wc,fcx->fwx", weights, corners) / self._spacing).astype(np.intp)
-        points = points.reshape(-1, 3)
-        points = points[((points >= 0) & (points < self._image.shape)).all(1)]
-        shell = np.zeros(self._image.shape, bool)
+        # A brain that is cut by the border of the image is closed by it.
+        points = np.clip(points.reshape(-1, 3) + 1, 0, self._bounds)
+        shell = np.zeros(self._bordered.shape, bool)
         shell[tuple(points.T)] = True
-        return _filled(shell)
+        return _filled(shell)[1:-1, 1:-1, 1:-1]
 
 
-def _refined(mask: Mask, coarse: Array, spacing: Points, volume: Volume) -> Mask:
+def _refined(mask: Mask, spacing: Points, volume: Volume) -> Mask:
     """Return a coarse mask on the grid of the volume."""
     factors = np.rint(spacing / volume.spacing).astype(int)
     if (factors == 1).all():

@@ -58,7 +58,7 @@ def test_the_brain_is_kept_beside_the_voxels(write_volume, cache):
     assert np.array_equal(volume.brain, brain_mask(Volume.load(source.path)))
     assert np.array_equal(volume.brain, voxels > 0)
     assert volume.brain_shares("axial")[2] == pytest.approx(9 * 6 / (14 * 10))
-    (kept,) = cache.glob("*.brain1.npz")
+    (kept,) = cache.glob("*.brain2.npz")
     written = kept.stat().st_ino
     assert np.array_equal(cache_volume(source).brain, volume.brain)
     assert kept.stat().st_ino == written

@@ -33,7 +33,7 @@ CONTENT: Final = 0.1
 
 # Raised when the files hold something else than before.
 _DECODED: Final = "decoded1"
-_BRAIN: Final = "brain1"
+_BRAIN: Final = "brain2"
 _LIMIT_BYTES: Final = 50 << 30
 _LIMIT_SHARE: Final = 0.5
 _BLOCK: Final = 1 << 20
