@@ -18,6 +18,7 @@ from napari_mri_cae.corruptions.augmentation import (
     GhostingStep,
     GibbsRingingStep,
     MotionStep,
+    OneOf,
     PixelDropoutStep,
     RicianNoiseStep,
     SpikesStep,
@@ -132,6 +133,17 @@ def test_a_slice_that_is_not_chosen_stays_as_it_is(step, slices: torch.Tensor) -
     untouched = chosen.parameters[step.strength] == step.untouched
     assert 0 < untouched.sum() < len(slices)
     assert torch.equal((corrupted == slices).flatten(1).all(1), untouched)
+
+
+def test_a_step_that_clips_leaves_the_slices_of_other_steps_alone() -> None:
+    noises = [GaussianNoiseStep(sigma=0.1), GaussianNoiseStep(sigma=0.1, clip=True)]
+    augmentation = Augmentation(steps=(OneOf(steps=tuple(noises)),))
+    dark = torch.zeros(32, 1, 8, 8)
+    noisy, (plain, clipped) = augmentation.apply(dark, BatchSource(torch.Generator().manual_seed(0)))
+    for chosen, negative in ((plain, True), (clipped, False)):
+        those = noisy[chosen.parameters["sigma"] > 0]
+        assert len(those) > 5
+        assert ((those < 0).flatten(1).any(1) == negative).all()
 
 
 def test_nothing_to_do_is_a_copy(slices: torch.Tensor) -> None:
