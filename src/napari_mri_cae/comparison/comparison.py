@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,11 +18,13 @@ from napari_mri_cae.corruptions import Corruption, corrupt
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.metrics import SliceMetrics, compare
 from napari_mri_cae.planes import Plane, check_plane, plane_axis
+from napari_mri_cae.slice_statistics import tissue_shares
 from napari_mri_cae.slices import take_slices
 from napari_mri_cae.volume import Volume
 
 if TYPE_CHECKING:
     from napari_mri_cae.models import Model
+    from napari_mri_cae.models.card import Head
     from napari_mri_cae.reconstruction import Reconstructor
 
 FloatArray = npt.NDArray[np.float32]
@@ -148,7 +151,20 @@ class Comparison:
         self._cancelled = False
         self._focus_done_at = -np.inf
         self._reconstructors: tuple[Reconstructor, ...] = ()
+        self._tissue: dict[Plane, npt.NDArray[np.float64]] = tissue_shares(self.original)
         self._start_plane()
+
+    @property
+    def tissue(self) -> npt.NDArray[np.float64]:
+        """How much of every slice of the plane is tissue, 0 to 1; see `slice_statistics.tissue_shares`."""
+        return self._tissue[self.plane]
+
+    @cached_property
+    def head(self) -> "Head | None":
+        """What head the volume looks like, "stripped" or "whole"; None where it is neither plainly."""
+        from napari_mri_cae.models import head_of
+
+        return head_of(self.volume)
 
     @property
     def n_slices(self) -> int:

@@ -1,6 +1,14 @@
 """Models: architectures, cards, the model file and the shipped weights; importing it leaves torch alone."""
 
-from napari_mri_cae.models.card import Card, DataSource, Domain, Measurement, Training
+from napari_mri_cae.models.card import (
+    Card,
+    DataSource,
+    Domain,
+    Measurement,
+    SliceBin,
+    SliceStatistics,
+    Training,
+)
 from napari_mri_cae.models.file import read_card, read_model, save_model
 from napari_mri_cae.models.keras import import_keras
 from napari_mri_cae.models.model import Model
@@ -20,6 +28,8 @@ __all__ = [
     "Domain",
     "Measurement",
     "Model",
+    "SliceBin",
+    "SliceStatistics",
     "Training",
     "domain_of",
     "find_models",

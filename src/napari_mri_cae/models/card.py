@@ -90,6 +90,31 @@ class Domain(_Part):
     histograms: tuple[Histogram, ...] = ()
 
 
+class SliceBin(_Part):
+    """Slices that hold about as much tissue as each other."""
+
+    tissue: Annotated[float, Field(gt=0, le=1)]
+    """The mean share of their pixels that is tissue."""
+    slices: Annotated[int, Field(ge=2)]
+    psnr: tuple[float, Annotated[float, Field(ge=0)]]
+    """Mean and standard deviation over the slices, in dB; see `napari_mri_cae.slice_statistics`."""
+    ssim: tuple[float, Annotated[float, Field(ge=0)]]
+    """Mean and standard deviation over the slices."""
+
+
+class SliceStatistics(_Part):
+    """How well a model reconstructs the slices of its own training volumes, on the volume scale."""
+
+    plane: Plane
+    head: Head | None = None
+    """Of the volumes; None where they are neither plainly stripped nor whole."""
+    corruptions: tuple[dict[str, Any], ...] = ()
+    """What was done to the slices before, as records; the clean slices if empty."""
+    volumes: Annotated[int, Field(ge=1)]
+    bins: Annotated[tuple[SliceBin, ...], Field(min_length=1)]
+    """In ascending order of their tissue."""
+
+
 class Card(_Part):
     """What a model is, what it was trained on and how it must be fed.
 
@@ -113,6 +138,8 @@ class Card(_Part):
     domain: Domain | None = None
     """What the training volumes look like; `unfamiliar` compares others with it."""
     metrics: tuple[Measurement, ...] = ()
+    slice_statistics: tuple[SliceStatistics, ...] = ()
+    """What is usual for the model, slice by slice; empty where nobody has measured it."""
     limits: str = ""
     """Where it is known to fail."""
     licence: str = ""

@@ -1,0 +1,270 @@
+"""What is usual for a model, slice by slice, and which slices it finds unusual.
+
+How well a slice is reconstructed depends first of all on how much there is in it: air costs nothing. So
+slices are compared with those of the training volumes that hold as much tissue, in the same plane, of heads
+of the same kind, after the same corruptions. What comes out is a signal of quality: the slice is unlike what
+the model has learnt, because of noise, motion, an artefact, another protocol or anatomy. It is never a
+diagnosis.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mri_cae.errors import InputError
+from napari_mri_cae.models.card import Card, Head, SliceBin, SliceStatistics
+from napari_mri_cae.models.suitability import head_of
+from napari_mri_cae.planes import PLANES, Plane, check_plane
+from napari_mri_cae.slices import FloatArray, take_slices
+from napari_mri_cae.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_mri_cae.corruptions import Corruption
+    from napari_mri_cae.models import Model
+    from napari_mri_cae.reconstruction import Reconstructor
+
+Array = npt.NDArray[np.float64]
+Metric = Literal["psnr", "ssim"]
+
+#: A slice with a smaller share of tissue is background: neither good nor bad says anything about it.
+LEAST_TISSUE: Final = 0.01
+#: So many standard deviations from the mean are unusual.
+UNUSUAL: Final = 3.0
+
+# On the volume scale; as `models.suitability` parts tissue from background.
+_TISSUE: Final = 0.05
+# The upper ends of the bins: three decibels each, where all of the error lies in the tissue.
+_BIN_EDGES: Final = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
+_LEAST_SLICES: Final = 8
+# A reconstruction this close differs from its original by the device's arithmetic, no more by the model.
+_CEILING_DB: Final = 50.0
+# Below these a standard deviation says more about how few volumes there were than about the model.
+_LEAST_SD: Final[dict[Metric, float]] = {"psnr": 0.25, "ssim": 0.001}
+
+
+def tissue_shares(volume: FloatArray) -> dict[Plane, Array]:
+    """Return how much of every slice is tissue, in all three planes.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray
+        (I, P, L), on the volume scale.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        By plane, (slices,): the share of the pixels, 0 to 1, that differ from the background by more than
+        0.05. The background is the median of the volume's faces, or 0 where they are no background.
+    """
+    faces = np.concatenate([np.take(volume, end, axis).ravel() for axis in range(3) for end in (0, -1)])
+    background = float(np.median(faces))
+    if np.mean(np.abs(faces - background) <= _TISSUE) < 0.5:
+        background = 0.0
+    counts = [np.zeros(length) for length in volume.shape]
+    for index, axial in enumerate(volume):
+        tissue = np.abs(axial - background) > _TISSUE
+        counts[0][index] = np.count_nonzero(tissue)
+        counts[1] += np.count_nonzero(tissue, axis=1)
+        counts[2] += np.count_nonzero(tissue, axis=0)
+    return {plane: count / (volume.size / len(count)) for plane, count in zip(PLANES, counts, strict=True)}
+
+
+def slice_statistics(
+    model: "Model",
+    volumes: Iterable[Volume],
+    *,
+    planes: Sequence[str] | None = None,
+    conditions: "Sequence[Sequence[Corruption]]" = ((),),
+    every: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> tuple[SliceStatistics, ...]:
+    """Measure how well a model reconstructs the slices of its own training or validation volumes.
+
+    Parameters
+    ----------
+    model : Model
+    volumes : iterable of Volume
+        Looked at one after the other, so a generator need not hold them all. Of few volumes the standard
+        deviations are too small for those of other people: slices of one subject are much alike.
+    planes : sequence of {"axial", "coronal", "sagittal"}, optional
+        Those that the card names if left out.
+    conditions : sequence of sequences of Corruption
+        What is done to the slices before, one chain after the other; the clean slices by default.
+    every : int
+        Take one slice in so many, 1 or more.
+    seed : int
+        Of the first volume's noise; each has its own.
+    device : str
+        "auto" or a device's name. The arithmetic is float32 on all of them.
+
+    Returns
+    -------
+    tuple of SliceStatistics
+        For the card: one for each plane, kind of head and condition. PSNR is taken as 50 dB where it is
+        more. A bin with fewer than 8 slices is left out.
+
+    Raises
+    ------
+    InputError
+        If there is no volume or no slice with tissue in it, if a volume is a series, or if there is no such
+        plane or device.
+    """
+    from napari_mri_cae.reconstruction import Reconstructor
+
+    if every < 1:
+        raise InputError(f"every {every} slices are none: give 1 or more.")
+    own = PLANES if model.card.plane == "any" else (model.card.plane,)
+    chosen = own if planes is None else tuple(map(check_plane, planes))
+    reconstructor = Reconstructor(model, device, exact=True)
+    Key = tuple[Plane, Head | None, int]
+    rows: dict[Key, list[Array]] = defaultdict(list)
+    for number, volume in enumerate(volumes):
+        head, shares = head_of(volume), tissue_shares(volume.normalized)
+        for plane in chosen:
+            indices = np.flatnonzero(shares[plane] >= LEAST_TISSUE)[::every]
+            if not len(indices):
+                continue
+            for position, chain in enumerate(conditions):
+                values = _measure(reconstructor, volume, plane, indices, chain, seed + number)
+                rows[plane, head, position].append(np.vstack([shares[plane][indices], values]))
+    statistics = [
+        SliceStatistics(
+            plane=plane,
+            head=head,
+            corruptions=tuple(corruption.to_dict() for corruption in conditions[position]),
+            volumes=len(measured),
+            bins=bins,
+        )
+        for (plane, head, position), measured in rows.items()
+        if (bins := _bins(np.hstack(measured)))
+    ]
+    if not statistics:
+        raise InputError(
+            "There are too few slices with tissue in them to say what is usual: give more volumes."
+        )
+    return tuple(statistics)
+
+
+def statistics_of(
+    card: Card, *, plane: str, head: Head | None, corruptions: "Sequence[Corruption]"
+) -> SliceStatistics | None:
+    """Return what a card says about slices like these, or None where it says nothing.
+
+    Parameters
+    ----------
+    card : Card
+    plane : {"axial", "coronal", "sagittal"}
+    head : {"stripped", "whole"} or None
+        As `head_of` tells.
+    corruptions : sequence of Corruption
+        What was done to them, in order. The noise may be another, its strength may not.
+    """
+    for statistics in card.slice_statistics:
+        if (
+            statistics.plane == plane
+            and statistics.head == head
+            and _is_chain(statistics.corruptions, corruptions)
+        ):
+            return statistics
+    return None
+
+
+def z_scores(
+    statistics: SliceStatistics, metric: Metric, values: npt.ArrayLike, tissue: npt.ArrayLike
+) -> Array:
+    """Return how unusual slices are: how many standard deviations from the mean of slices like them.
+
+    Mean and standard deviation are interpolated over the logarithm of the share of tissue. The standard
+    deviation is taken as 0.25 dB or 0.001 (SSIM) where it is less, and PSNR as 50 dB where it is more.
+
+    Parameters
+    ----------
+    statistics : SliceStatistics
+    metric : {"psnr", "ssim"}
+    values : array_like
+        (slices,): dB, or SSIM.
+    tissue : array_like
+        (slices,): the share of their pixels that is tissue.
+
+    Returns
+    -------
+    numpy.ndarray
+        (slices,); negative where the reconstruction is worse than usual; NaN where there is no value or less
+        tissue than 1 %.
+    """
+    shares = np.asarray(tissue, np.float64)
+    measured = np.asarray(values, np.float64)
+    if metric == "psnr":
+        measured = np.minimum(measured, _CEILING_DB)
+    at = np.log(np.maximum(shares, LEAST_TISSUE))
+    knots = np.log([one.tissue for one in statistics.bins])
+    mean, sd = (
+        np.interp(at, knots, column)
+        for column in np.transpose([getattr(one, metric) for one in statistics.bins])
+    )
+    z: Array = (measured - mean) / np.maximum(sd, _LEAST_SD[metric])
+    z[shares < LEAST_TISSUE] = np.nan
+    return z
+
+
+def _measure(
+    reconstructor: "Reconstructor",
+    volume: Volume,
+    plane: Plane,
+    indices: npt.NDArray[np.intp],
+    chain: "Sequence[Corruption]",
+    seed: int,
+) -> Array:
+    """Return PSNR and SSIM of some slices, (2, slices)."""
+    import torch
+
+    from napari_mri_cae.corruptions import corrupt
+    from napari_mri_cae.metrics import compare
+
+    columns = []
+    for start in range(0, len(indices), reconstructor.batch_size):
+        batch = tuple(int(index) for index in indices[start : start + reconstructor.batch_size])
+        with torch.inference_mode():
+            original = take_slices(volume.normalized, plane, batch).to(reconstructor.device.torch_device)
+            corrupted = corrupt(original, chain, seed=seed, plane=plane, indices=batch)
+            values = compare(original, [reconstructor(corrupted)], data_range=1.0)[0]
+            columns.append(
+                torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).double().cpu().numpy()
+            )
+    return np.hstack(columns)
+
+
+def _bins(rows: Array) -> tuple[SliceBin, ...]:
+    """Return the bins of slices, (3, slices): their tissue, PSNR and SSIM."""
+    bins = []
+    which = np.searchsorted(_BIN_EDGES, rows[0])
+    for position in range(len(_BIN_EDGES)):
+        inside = rows[:, which == position]
+        if inside.shape[1] < _LEAST_SLICES:
+            continue
+        tissue, *means = (float(value) for value in inside.mean(axis=1))
+        _, *sds = (float(value) for value in inside.std(axis=1, ddof=1))
+        psnr, ssim = zip(means, sds, strict=True)
+        bins.append(
+            SliceBin(
+                tissue=round(tissue, 4),
+                slices=inside.shape[1],
+                psnr=(round(psnr[0], 3), round(psnr[1], 3)),
+                ssim=(round(ssim[0], 5), round(ssim[1], 5)),
+            )
+        )
+    return tuple(bins)
+
+
+def _is_chain(records: Sequence[dict[str, Any]], corruptions: "Sequence[Corruption]") -> bool:
+    """Return whether records describe these corruptions; what they leave out has its default."""
+    from napari_mri_cae.corruptions import Corruption
+
+    try:
+        return [Corruption.from_dict(record) for record in records] == list(corruptions)
+    except InputError:
+        return False
