@@ -102,7 +102,7 @@ class Augmentation(AugmentationSettings):
             choice = source.for_corruption(f"choose {step.corruption.kind}", occurrence)
             chosen = step.choose(slices, among, choice)
             fields = source.for_corruption(step.corruption.kind, occurrence)
-            # A step may do more than its strength says, as clipping does, but never to slices that it left out.
+            # A step may do more than its strength says, as clipping does, but never to slices it left out.
             touched = (chosen.parameters[step.strength] != step.untouched)[:, None, None, None]
             corrupted = step.corrupt(corrupted, chosen.parameters, fields).where(touched, corrupted)
             record.append(chosen)
