@@ -47,7 +47,7 @@ def brain_mask(volume: Volume) -> Mask:
     ----------
     volume
         T1-weighted, three-dimensional; voxels of 0.5 to 3 mm. A 256 x 256 x 256 volume takes one to two
-        seconds on one core.
+        seconds on one core, and up to four times as long where the bone is hardly dark.
 
     Returns
     -------

@@ -92,5 +92,13 @@ def test_what_has_not_been_used_for_longest_goes(cache):
         path.write_bytes(bytes(1000))
         os.utime(path, (10_000 - age, 10_000 - age))
     (cache / "notes.txt").write_bytes(bytes(5000))
+    (cache / "being-written.part").touch()
+    (cache / "killed.part").touch()
+    os.utime(cache / "killed.part", (10_000, 10_000))
     trim([Source("data", "s", "training", cache, "used")], limit=2500)
-    assert sorted(path.name.split(".")[0] for path in cache.iterdir()) == ["new", "notes", "used"]
+    assert sorted(path.name.split(".")[0] for path in cache.iterdir()) == [
+        "being-written",
+        "new",
+        "notes",
+        "used",
+    ]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,7 @@ _BRAIN: Final = "brain2"
 _LIMIT_BYTES: Final = 50 << 30
 _LIMIT_SHARE: Final = 0.5
 _BLOCK: Final = 1 << 20
+_ABANDONED_SECONDS: Final = 24 * 3600
 
 
 class CacheError(InputError):
@@ -237,6 +239,7 @@ def trim(used: Iterable[Source], limit: int | None = None) -> None:
     """
     folder = cache_folder()
     kept = {source.sha256 for source in used}
+    _remove_abandoned(folder)
     found = []
     for path in folder.glob("*.np[yz]"):
         try:
@@ -258,3 +261,11 @@ def trim(used: Iterable[Source], limit: int | None = None) -> None:
             # Windows does not delete what somebody has mapped.
             continue
         total -= size
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what somebody began to write and was killed over."""
+    for path in folder.glob("*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()
