@@ -23,6 +23,7 @@ from napari_mri_cae.training.run_folder import RunStatus, is_alive
 from napari_mri_cae.viewer.train import TrainDock
 from napari_mri_cae.viewer.train.comparing import open_docks
 from napari_mri_cae.viewer.train.progress_box import in_hours
+from napari_mri_cae.viewer.train.state import TrainState
 from napari_mri_cae.viewer.widgets import NOTHING
 
 PATIENCE_S = 60
@@ -406,6 +407,16 @@ def test_a_run_of_yesterday(alone: Callable[[], Hands], tmp_path: Path) -> None:
     hands.click(box.close_button)
     assert not box.isVisible()
     assert hands.dock.session.run is None
+
+
+def test_a_schedule_stretches_with_the_epochs() -> None:
+    state = TrainState()
+    before = state.config
+    state.choose_epochs(2)
+    assert (state.config.epochs, state.config.schedule.decay_steps) == (2, round(1700 * 2 / 46))
+    assert state.config.schedule.warmup_steps == 100
+    state.choose_epochs(46)
+    assert abs(state.config.schedule.decay_steps - before.schedule.decay_steps) < 46
 
 
 def test_durations() -> None:

@@ -86,7 +86,7 @@ class DataBox(QWidget):
         self.epochs = QSpinBox()
         self.epochs.setRange(1, 100_000)
         self.epochs.setKeyboardTracking(False)
-        self.epochs.setToolTip(TrainingConfig.model_fields["epochs"].description or "")
+        self.epochs.setToolTip("Passes, each with a validation at its end; the schedule stretches with them")
         self.epochs.valueChanged.connect(self._on_epochs)
 
         self.settings = Fold(
@@ -146,7 +146,7 @@ class DataBox(QWidget):
         self._change({"planes": list(self.planes.itemData(position))})
 
     def _on_epochs(self, value: int) -> None:
-        self._change({"epochs": value})
+        self._try(lambda: self._state.choose_epochs(value))
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         self._try(lambda: setattr(self._state, "config", self._state.config.with_values(changes)))

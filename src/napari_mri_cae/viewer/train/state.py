@@ -10,6 +10,7 @@ import platformdirs
 from psygnal import SignalGroupDescriptor
 
 from napari_mri_cae.training import TrainingConfig, load_recipe
+from napari_mri_cae.training.config.optimization import CosineRate
 
 #: Trains on any plane of any data, to take any strength of noise away.
 FIRST_RECIPE: Final = "denoiser-any"
@@ -78,6 +79,17 @@ class TrainState:
                 "name": model_name(self.recipe, folder),
             }
         )
+
+    def choose_epochs(self, epochs: int) -> None:
+        """Train for so many epochs; a rate that falls at the end falls over the same share of them."""
+        config = self.config
+        changes: dict[str, int] = {"epochs": epochs}
+        if isinstance(config.schedule, CosineRate) and config.steps_per_epoch is not None:
+            decay = max(1, round(config.schedule.decay_steps * epochs / config.epochs))
+            room = max(0, epochs * config.steps_per_epoch - decay)
+            changes["schedule.decay_steps"] = decay
+            changes["schedule.warmup_steps"] = min(config.schedule.warmup_steps, room)
+        self.config = config.with_values(changes)
 
     def choose_recipe(self, recipe: str, config: TrainingConfig) -> None:
         """Train as another configuration says, on the folder that was chosen, if one was."""
