@@ -231,10 +231,14 @@ def _print_summaries(summaries: "list[Summary]") -> None:
                 decibels(one.mean["psnr"]),
                 f"{one.mean['ssim']:.4f}",
                 f"{one.mean['mse']:.3g}",
-                decibels(inside[one.plane, one.corruption, one.model].mean["psnr"]),
-                f"{inside[one.plane, one.corruption, one.model].mean['ssim']:.4f}",
+                *_inside(inside.get((one.plane, one.corruption, one.model))),
             )
             for one in summaries
             if one.region == "whole slice"
         ],
     )
+
+
+def _inside(one: "Summary | None") -> tuple[str, str]:
+    """Return PSNR and SSIM inside the brain, where any slice has some."""
+    return (decibels(one.mean["psnr"]), f"{one.mean['ssim']:.4f}") if one else ("-", "-")

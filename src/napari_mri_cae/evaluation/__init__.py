@@ -12,7 +12,7 @@ from napari_mri_cae.evaluation.report import write_report
 from napari_mri_cae.evaluation.settings import EvaluationSettings
 from napari_mri_cae.evaluation.significance import PairedComparison, compare_models, holm
 from napari_mri_cae.evaluation.summary import Summary, summarize
-from napari_mri_cae.evaluation.table import Row, read_table, run_to_table, write_table
+from napari_mri_cae.evaluation.table import Row, read_table, run_to_table, without_unchanged, write_table
 
 __all__ = [
     "AnomalyScore",
@@ -32,6 +32,7 @@ __all__ = [
     "roc_area",
     "run_to_table",
     "summarize",
+    "without_unchanged",
     "write_report",
     "write_table",
 ]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.evaluation.table import IDENTITY
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -78,7 +79,7 @@ class Baseline(BaseModel):
 class Identity(Baseline):
     """The corrupted slice as it is: what there was before any reconstruction."""
 
-    kind: ClassVar[str] = "identity"
+    kind: ClassVar[str] = IDENTITY
     label: ClassVar[str] = "Identity (as corrupted)"
 
     def _denoise(self, image: FloatArray, sigma: float) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_mri_cae.evaluation.settings import Region
 from napari_mri_cae.evaluation.summary import Metric
-from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.evaluation.table import Row, without_unchanged
 from napari_mri_cae.planes import Plane
 
 Unit = Literal["slice", "subject"]
@@ -104,7 +104,7 @@ def compare_models(
         NaN where there are fewer than two pairs.
     """
     values: dict[tuple[str, str], dict[str, dict[tuple[str, str, int], float]]] = {}
-    for row in rows:
+    for row in without_unchanged(rows):
         if row.region == region and row.pixels:
             of_model = values.setdefault((row.plane, row.corruption), {}).setdefault(row.model, {})
             of_model[row.volume, row.subject, row.slice] = getattr(row, metric)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mri_cae.evaluation.settings import Region
-from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.evaluation.table import Row, count_unchanged, without_unchanged
 from napari_mri_cae.planes import Plane
 
 Metric = Literal["psnr", "ssim", "dssim", "mse"]
@@ -26,6 +26,8 @@ class Summary:
         As in `Row`.
     n_slices, n_subjects : int
         Slices that have pixels in the region, and whose they are.
+    n_unchanged : int
+        Slices, not among these, whose region the corruption left as it was; see `without_unchanged`.
     n_infinite : int
         Slices that came out equal to the clean one. Their PSNR is infinite and left out of its mean.
     mean, sd : dict of str to float
@@ -40,6 +42,7 @@ class Summary:
     model: str
     n_slices: int
     n_subjects: int
+    n_unchanged: int
     n_infinite: int
     mean: dict[Metric, float]
     sd: dict[Metric, float]
@@ -50,14 +53,16 @@ def summarize(rows: Sequence[Row]) -> list[Summary]:
 
     In the order in which they first come in the table.
     """
+    unchanged = count_unchanged(rows)
     groups: dict[tuple[str, str, str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.plane, row.region, row.corruption, row.model), []).append(row)
-    return [_summary(group) for group in groups.values()]
+    for row in without_unchanged(rows):
+        if row.pixels:
+            groups.setdefault((row.plane, row.region, row.corruption, row.model), []).append(row)
+    return [_summary(group, unchanged[place[:3]]) for place, group in groups.items()]
 
 
-def _summary(group: list[Row]) -> Summary:
-    first, held = group[0], [row for row in group if row.pixels]
+def _summary(held: list[Row], n_unchanged: int) -> Summary:
+    first = held[0]
     mean, sd = {}, {}
     for metric in METRICS:
         values = np.array([getattr(row, metric) for row in held], np.float64)
@@ -74,6 +79,7 @@ def _summary(group: list[Row]) -> Summary:
         model=first.model,
         n_slices=len(held),
         n_subjects=len({row.subject for row in held}),
+        n_unchanged=n_unchanged,
         n_infinite=sum(math.isinf(row.psnr) for row in held),
         mean=mean,
         sd=sd,

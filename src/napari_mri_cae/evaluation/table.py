@@ -2,9 +2,10 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.evaluation.settings import REGIONS, Region
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from napari_mri_cae.evaluation.evaluation import Evaluation
 
 _MISSING = "n/a"
+
+IDENTITY: Final = "identity"
+"""The model that stands for the corrupted slice as it is, in every table."""
 
 
 class Row(NamedTuple):
@@ -46,6 +50,22 @@ class Row(NamedTuple):
     def job(self) -> tuple[str, str, str, int]:
         """What is computed together: volume, plane, corruption and slice."""
         return self.volume, self.plane, self.corruption, self.slice
+
+
+def without_unchanged(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that say something about a model: those whose corruption changed the region.
+
+    A square that was blanked out beside the brain leaves the brain as it was. What a model makes of it says
+    how it treats clean slices, and is left out here, of every model alike. Clean slices that were asked for
+    as such stay.
+    """
+    unchanged = _unchanged(rows)
+    return [row for row in rows if (row.job, row.region) not in unchanged]
+
+
+def count_unchanged(rows: Sequence[Row]) -> Counter[tuple[str, str, str]]:
+    """Return how many slices each plane, region and corruption has that it left as they were."""
+    return Counter((job[1], region, job[2]) for job, region in _unchanged(rows))
 
 
 def write_table(rows: Iterable[Row], path: Path) -> Path:
@@ -132,6 +152,12 @@ def run_to_table(
             file.flush()
     part.replace(path)
     return rows
+
+
+def _unchanged(rows: Sequence[Row]) -> set[tuple[tuple[str, str, str, int], Region]]:
+    return {
+        (row.job, row.region) for row in rows if row.model == IDENTITY and row.kind != "none" and row.mse == 0
+    }
 
 
 def _complete(rows: Sequence[Row], n_models: int) -> Iterator[Row]:

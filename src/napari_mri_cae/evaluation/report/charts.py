@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_mri_cae.evaluation.settings import Region
 from napari_mri_cae.evaluation.summary import Summary
-from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.evaluation.table import Row, without_unchanged
 
 # In SVG units, which are CSS pixels at full size.
 WIDTH: Final = 460
@@ -149,9 +149,10 @@ def box_charts(rows: Sequence[Row], region: Region, styles: Mapping[str, int]) -
         Each model's style, in the order in which they come.
     """
     charts = []
-    for corruption in dict.fromkeys(row.corruption for row in rows):
+    kept = without_unchanged(rows)
+    for corruption in dict.fromkeys(row.corruption for row in kept):
         values: dict[str, list[float]] = {}
-        for row in rows:
+        for row in kept:
             if (row.corruption, row.region) == (corruption, region) and math.isfinite(row.psnr):
                 values.setdefault(row.model, []).append(row.psnr)
         if values:
@@ -233,7 +234,7 @@ def _box_chart(corruption: str, values: Mapping[str, list[float]], styles: Mappi
             )
         )
     return Chart(
-        corruption,
+        "Clean slices" if corruption == "none" else corruption,
         "PSNR of a slice (dB)",
         "",
         bottom + _BOTTOM,

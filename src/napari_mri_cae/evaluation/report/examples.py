@@ -14,7 +14,7 @@ from napari_mri_cae.comparison.picture import LETTERS, residual_pixels
 from napari_mri_cae.comparison.residual_colors import RESIDUAL_RANGE
 from napari_mri_cae.evaluation.condition import Condition
 from napari_mri_cae.evaluation.evaluation import Evaluation
-from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.evaluation.table import IDENTITY, Row, without_unchanged
 from napari_mri_cae.planes import Plane, plane_axis
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def choose_examples(evaluation: Evaluation, rows: Sequence[Row]) -> list[Example
         for rank, row in _ranked(
             [
                 row
-                for row in rows
+                for row in without_unchanged(rows)
                 if (row.plane, row.model, row.corruption) == (plane, model, condition.label)
                 and row.region == "whole slice"
             ]
@@ -134,7 +134,7 @@ def _panels(
         if row.job == chosen.job and row.region == "whole slice"
     }
     yield Panel("original", "0 to 1 on the volume's scale", _png(_gray(clean)))
-    yield Panel("corrupted", qualities["identity"], _png(_gray(corrupted)))
+    yield Panel("corrupted", qualities[IDENTITY], _png(_gray(corrupted)))
     several = len(reconstructed) > 1
     for model, image in zip(evaluation.model_names, reconstructed, strict=False):
         by = f", {model}" if several else ""

@@ -45,6 +45,7 @@ class _Line:
     span: int
     model: str
     n_slices: int
+    n_unchanged: int
     n_infinite: int
     cells: tuple[_Cell, ...]
 
@@ -175,6 +176,7 @@ def _lines(summaries: Sequence[Summary]) -> list[_Line]:
                     len(models) if number == 0 else 0,
                     model,
                     one.n_slices,
+                    one.n_unchanged,
                     one.n_infinite,
                     tuple(
                         _cell(one, metric, [by_place[corruption, other] for other in models])
