@@ -1,6 +1,5 @@
 """Puts the page together."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ def write_report(evaluation: Evaluation, rows: Sequence[Row], path: Path, *, com
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(p_value=_p_value, number=_number, json=_json)
+    environment.filters.update(p_value=_p_value, difference=_difference)
     page = environment.get_template("page.html.j2").render(_contents(evaluation, rows, command))
     part = path.with_name(path.name + ".part")
     part.write_text(page, encoding="utf-8")
@@ -216,11 +215,13 @@ def _number(value: float, metric: Metric) -> str:
     return f"{mantissa}e{int(exponent)}" if value else "0"
 
 
+def _difference(value: float, metric: Metric) -> str:
+    """Return a difference of means, one that would round to nothing with its power of ten."""
+    text = _number(value, metric)
+    return f"{value:.0e}" if abs(value) > 0 and not text.strip("-0.") else text
+
+
 def _p_value(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}" if value >= 1e-300 else "< 1e-300"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)
