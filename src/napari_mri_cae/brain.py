@@ -29,7 +29,7 @@ _HEIGHT: Final = 140.0
 _SUBDIVISIONS: Final = (3, 4)
 _ITERATIONS: Final = (450, 150)
 _THRESHOLDS: Final = (0.47, 0.55, 0.63, 0.71)
-_DEPTHS: Final = np.arange(0.0, 20.1, 2.0)
+_DEPTHS: Final = np.arange(0.0, 20.1, 2.0, dtype=np.float32)
 _SHALLOW: Final = 10.0
 _SHARPEST: Final = 3.33
 _BLUNTEST: Final = 10.0
@@ -140,8 +140,8 @@ class _Surface:
         self._spacing = spacing
         self._set_intensities()
         self._bordered = np.pad(image, 1, constant_values=self.low)
-        self._bounds = np.array(self._bordered.shape) - 1
-        self._strides = np.array(self._bordered.strides) // self._bordered.itemsize
+        self._bounds = np.array(self._bordered.shape, np.int32) - 1
+        self._strides = np.array(self._bordered.strides, np.int32) // self._bordered.itemsize
 
     def _set_intensities(self) -> None:
         image, spacing = self._image, self._spacing
@@ -192,10 +192,16 @@ class _Surface:
 
     def _push(self, normals: Points) -> Points:
         """Return how far the intensities inside of each vertex push it outward, about -1 to 1."""
-        places = (self.vertices[:, None] - _DEPTHS[:, None] * normals[:, None]) / self._spacing
-        # Outside of the grid lies a border of background.
-        indices = np.clip(np.rint(places).astype(np.intp) + 1, 0, self._bounds)
-        values = self._bordered.ravel()[indices @ self._strides]
+        # Adding a half and cutting rounds; outside of the grid lies a border of background.
+        starts = (self.vertices / self._spacing + 1.5).astype(np.float32)
+        steps = (normals / self._spacing).astype(np.float32)
+        flat = np.zeros((len(starts), len(_DEPTHS)), np.int32)
+        for axis in range(3):
+            places = starts[:, axis, None] - _DEPTHS * steps[:, axis, None]
+            flat += self._strides[axis] * np.clip(
+                places, np.float32(0), np.float32(self._bounds[axis])
+            ).astype(np.int32)
+        values = self._bordered.ravel()[flat]
         darkest = np.maximum(self.low, np.minimum(self.median, values.min(1)))
         brightest = np.minimum(self.median, np.maximum(self.threshold, values[:, _DEPTHS <= _SHALLOW].max(1)))
         local = (brightest - self.low) * self._local + self.low
