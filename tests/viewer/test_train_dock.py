@@ -22,6 +22,8 @@ from napari_mri_cae.training import RunFolder, TrainingConfig
 from napari_mri_cae.training.run_folder import RunStatus, is_alive
 from napari_mri_cae.viewer.train import TrainDock
 from napari_mri_cae.viewer.train.comparing import open_docks
+from napari_mri_cae.viewer.train.follower import PREVIEWS, Preview
+from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
 from napari_mri_cae.viewer.train.progress_box import in_hours
 from napari_mri_cae.viewer.train.state import TrainState
 from napari_mri_cae.viewer.widgets import NOTHING
@@ -377,6 +379,66 @@ def test_a_run_that_cannot_begin_says_why(
     hands.click(dock.run_box.train_button)
     hands.until(lambda: hands.sentences)
     assert "holds a run already" in hands.sentences.pop()
+
+
+def test_closing_asks_what_becomes_of_a_run(
+    make_napari_viewer: Any, qtbot: Any, sentences: list[str]
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    widget, dock = viewer.window.add_plugin_dock_widget("napari-mri-cae", "Train")
+    hands = Hands(dock, qtbot, sentences)
+    chosen: list[str] = []
+    going_on = [True]
+    dock.guard._is_needed = lambda: going_on[0]
+    dock.guard._on_stop = lambda: (chosen.append("stop"), going_on.clear(), going_on.append(False))
+    dock.guard._on_keep = lambda: chosen.append("keep")
+    hands.until(dock.isVisible)
+    window = dock.window()
+    # The whole window, and the dock's own button, which only hides it.
+    hands.answer("Cancel")
+    assert not window.close()
+    assert window.isVisible()
+    hands.answer("Cancel")
+    hands.click(widget.title.hide_button)
+    assert widget.isVisible()
+    hands.answer("Keep running")
+    hands.click(widget.title.hide_button)
+    assert not widget.isVisible()
+    assert chosen == ["keep"]
+    # The button that removes the dock cannot be taken back.
+    widget.show()
+    hands.answer("Stop")
+    hands.click(widget.title.close_button)
+    hands.until(lambda: chosen == ["keep", "stop"])
+    assert "Train (napari-mri-cae)" not in viewer.window.dock_widgets
+
+
+def test_previews_change_in_place_and_can_be_deleted() -> None:
+    def preview(value: float, width: int = 6) -> Preview:
+        return Preview(1, {name: np.full((5, width), value, np.float32) for name in PREVIEWS})
+
+    viewer = ViewerModel()
+    previews = PreviewLayers(viewer)
+    previews.show(preview(0.25))
+    layers = list(viewer.layers)
+    arrays = [layer.data for layer in layers]
+    assert [layer.name for layer in layers] == [f"Preview: {name}" for name in PREVIEWS]
+    # Beside each other, in the order of the names, and in the units that volumes have.
+    assert [layer.translate[1] for layer in layers] == [0, 10, 20]
+    assert all(str(unit) == "millimeter" for layer in layers for unit in layer.units)
+    layers[0].name = "mine"
+    previews.show(preview(0.75))
+    assert list(viewer.layers) == layers
+    assert all(
+        layer.data is array and (array == 0.75).all() for layer, array in zip(layers, arrays, strict=True)
+    )
+    viewer.layers.remove(layers[1])
+    previews.show(preview(0.5))
+    assert list(viewer.layers) == [layers[0], layers[2]]
+    previews.show(preview(0.5, width=8))
+    assert [layer.data.shape for layer in viewer.layers] == [(5, 8)] * 3
+    previews.close()
+    assert not viewer.layers
 
 
 def test_a_run_of_yesterday(alone: Callable[[], Hands], tmp_path: Path) -> None:

@@ -152,8 +152,13 @@ class ModelBox(QWidget):
         state, comparison = self._state, self._session.comparison
         for name in (state.model, state.second_model):
             if name is not None and self.model.findData(name) < 0:
-                self.model.addItem(Path(name).stem, name)
-                self.model.setItemData(self.model.count() - 1, name, _TOOLTIP)
+                # One that was trained or remembered after the dock was opened, or else a file.
+                card = next((card for card in list_models() if card.name == name), None)
+                if card is not None:
+                    self._add_model(name, card)
+                else:
+                    self.model.addItem(Path(name).stem, name)
+                    self.model.setItemData(self.model.count() - 1, name, _TOOLTIP)
                 _copy_item(self.model, self.model.count() - 1, self.second_model)
         self.second_model.setCurrentIndex(max(self.second_model.findData(state.second_model), 0))
         self.model.setCurrentIndex(max(self.model.findData(state.model), 0))
