@@ -151,6 +151,46 @@ def test_offset_and_gain_change_the_clean_patch(scans, make_config, intensity):
     assert len(np.unique(corners.round(5))) > 1
 
 
+def _first_patch(make_config, **sampling):
+    fields = {**PATCHES["sampling"], "flips": False, **sampling}
+    return Patches(_prepared(make_config(**{**PATCHES, "sampling": fields})), lambda: 0).batch(0).clean[0, 0]
+
+
+def test_gamma_is_a_power_of_the_clean_patch(scans, make_config):
+    plain, changed = _first_patch(make_config), _first_patch(make_config, gamma=[2, 2])
+    assert plain.max() > 0
+    np.testing.assert_allclose(changed, plain**2, rtol=1e-5)
+
+
+def test_only_some_patches_vary_where_the_probability_says_so(scans, make_config):
+    never = {"gamma_probability": 0, "shift_probability": 0, "zoom_probability": 0}
+    varied = _first_patch(make_config, gamma=[2, 2], gain=[0.5, 0.5], zoom=[2, 2], **never)
+    plain = _first_patch(make_config)
+    assert varied.shape == plain.shape
+    # Asking for the zoom draws a number before the patch, and so it is another one, but a piece of a volume.
+    volumes = _prepared(make_config(**PATCHES)).volumes
+    assert np.isin(varied, np.concatenate([volume.voxels.clip(0, 1).ravel() for volume in volumes])).all()
+
+
+def test_zoom_averages_pixels(write_volume, make_config):
+    # Stripes one pixel wide vanish where pixels are four times as large.
+    stripes = np.zeros((64, 64, 64))
+    stripes[::2] = 1
+    for name in ("s0", "s1"):
+        write_volume(f"scans/{name}.nii", stripes)
+    changes = {**PATCHES, "data": [{"folder": "scans", "validation": ["s0"]}], "planes": ["coronal"]}
+    sampling = {**PATCHES["sampling"], "flips": False}
+    plain, zoomed = (
+        Patches(_prepared(make_config(**{**changes, "sampling": {**sampling, **zoom}})), lambda: 0)
+        .batch(0)
+        .clean.numpy()
+        for zoom in ({}, {"zoom": [4, 4]})
+    )
+    assert zoomed.shape == plain.shape
+    assert plain.std((1, 2, 3)).min() > 0.45
+    assert np.abs(zoomed[:, 0, 2:-2, 2:-2] - 0.5).max() < 0.05
+
+
 def test_folders_are_drawn_from_by_their_share(scans, write_volume, make_config, rng):
     for name in ("t0", "t1"):
         write_volume(f"others/{name}.nii", rng.integers(1, 3, (12, 14, 10)))

@@ -181,6 +181,24 @@ class PatchSampling(Settings):
     kind: Literal["patches"] = "patches"
     size: int = Field(128, ge=1, title="Size", description="Side of a patch, in pixels")
     flips: bool = Field(True, title="Flips", description="Mirror and transpose patches at random")
+    zoom: tuple[float, float] = Field(
+        (1.0, 1.0),
+        title="Zoom",
+        description="Range of the factor by which pixels get larger, so that the network meets other voxel "
+        "sizes; 2 makes 2 mm of 1 mm",
+    )
+    zoom_probability: float = Field(
+        1.0, ge=0, le=1, title="Zoom's probability", description="Share of the patches that are zoomed"
+    )
+    gamma: tuple[float, float] = Field(
+        (1.0, 1.0),
+        title="Gamma",
+        description="Range of the power to which intensities are raised, so that the network meets other "
+        "contrasts",
+    )
+    gamma_probability: float = Field(
+        1.0, ge=0, le=1, title="Gamma's probability", description="Share of the patches this is done to"
+    )
     offset: tuple[float, float] = Field(
         (0.0, 0.0),
         title="Offset",
@@ -190,11 +208,23 @@ class PatchSampling(Settings):
     gain: tuple[float, float] = Field(
         (1.0, 1.0), title="Gain", description="Range of the factor by which a patch is multiplied before that"
     )
+    shift_probability: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        title="Probability of offset and gain",
+        description="Share of the patches that get them",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "PatchSampling":
-        if self.offset[0] > self.offset[1] or self.gain[0] > self.gain[1]:
-            raise ValueError("the lower end of a range comes first")
+        for low, high in (self.zoom, self.gamma, self.offset, self.gain):
+            if low > high:
+                raise ValueError("the lower end of a range comes first")
+        if not (self.zoom[0] >= 0.25 and self.zoom[1] <= 4):
+            raise ValueError("zoom must lie between 0.25 and 4")
+        if not (self.gamma[0] >= 0.1 and self.gamma[1] <= 10):
+            raise ValueError("gamma must lie between 0.1 and 10")
         return self
 
 

@@ -101,12 +101,10 @@ class Patches:
         sampling = self._sampling
         volumes = self._folders[rng.choice(len(self._folders), p=self._shares)]
         source = volumes[rng.integers(len(volumes))]
-        _draw_patch(source, patch, rng)
+        _draw_zoomed(source, patch, sampling, rng)
         if sampling.flips:
             _flip(patch, rng)
-        if (sampling.gain, sampling.offset) != ((1.0, 1.0), (0.0, 0.0)):
-            patch *= np.float32(rng.uniform(*sampling.gain))
-            patch += np.float32(rng.uniform(*sampling.offset))
+        _vary_intensities(patch, sampling, rng)
 
 
 def _drawable(prepared: Prepared) -> list[_Drawable]:
@@ -124,6 +122,30 @@ def _drawable(prepared: Prepared) -> list[_Drawable]:
                 planes.append((plane, chosen, weights / weights.sum()))
         found.append(_Drawable(volume, scaling(int(number)), tuple(planes)))
     return found
+
+
+def _draw_zoomed(source: _Drawable, patch: Array, sampling: PatchSampling, rng: np.random.Generator) -> None:
+    if sampling.zoom == (1.0, 1.0) or rng.random() >= sampling.zoom_probability:
+        _draw_patch(source, patch, rng)
+        return
+    import torch
+
+    size = round(len(patch) * np.exp(rng.uniform(*np.log(sampling.zoom))))
+    drawn = np.empty((size, size), np.float32)
+    _draw_patch(source, drawn, rng)
+    resized = torch.nn.functional.interpolate(
+        torch.from_numpy(drawn)[None, None], patch.shape, mode="bilinear", antialias=True
+    )
+    patch[...] = resized[0, 0].numpy()
+
+
+def _vary_intensities(patch: Array, sampling: PatchSampling, rng: np.random.Generator) -> None:
+    if sampling.gamma != (1.0, 1.0) and rng.random() < sampling.gamma_probability:
+        np.power(patch.clip(0), np.float32(np.exp(rng.uniform(*np.log(sampling.gamma)))), out=patch)
+    shifted = (sampling.gain, sampling.offset) != ((1.0, 1.0), (0.0, 0.0))
+    if shifted and rng.random() < sampling.shift_probability:
+        patch *= np.float32(rng.uniform(*sampling.gain))
+        patch += np.float32(rng.uniform(*sampling.offset))
 
 
 def _draw_patch(source: _Drawable, patch: Array, rng: np.random.Generator) -> None:
