@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -68,7 +69,7 @@ def start(run: RunFolder, *, resume: bool, device: str = "auto") -> "subprocess.
     except OSError as error:
         raise InputError(f"The training cannot be started: {error.strerror or error}.") from error
     if not windows:
-        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
+        _step_back(process.pid)
     return process
 
 
@@ -80,6 +81,16 @@ def last_words(folder: Path) -> str:
         return ""
     said = [line.rpartition("\r")[2].strip() for line in lines if line.strip()]
     return said[-1].removeprefix("mri-cae: ") if said else ""
+
+
+def _step_back(pid: int) -> None:
+    """Let a process, and all that it will start, leave the processor to the viewer."""
+    # It may have ended already.
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
+    # Desktop Linux shares the processor between sessions first, and this one has a session of its own.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _environment(own: Mapping[str, str], device: str) -> dict[str, str]:
