@@ -1,8 +1,8 @@
 """How many slices a second a training learns from, beside keras.fit on the same network, batch and cores.
 
 Our side is the real thing: `train` on volumes in files, with the recipe's augmentation, recording and all.
-Keras's is keras.fit in float32 on arrays in memory, without augmentation. The two take turns, and the median is
-shown, and beside it the CPU time for a thousand slices, which other work on the machine disturbs less.
+Keras's is keras.fit in float32 on arrays in memory, without augmentation. The two take turns, and the median
+is shown, and beside it the CPU time for a thousand slices, which other work on the machine disturbs less.
 
 Keras wants an environment of its own:
 
@@ -82,10 +82,9 @@ def in_turn(case: tuple[str, int, int], options: argparse.Namespace) -> None:
     """Measure both sides several times, one after the other, and print a line of the table."""
     network, size, batch = case
     numbers = [str(number) for number in (size, batch, options.steps, options.epochs, options.threads)]
-    sides = {"float32": ["float32"], "native": ["native"]}
     found: dict[str, list[dict[str, Any]]] = {}
     for _ in range(options.rounds):
-        for side in sides:
+        for side in ("float32", "native"):
             command = [sys.executable, __file__, "--side", side, network, *numbers]
             found.setdefault(f"ours, {side}", []).append(_report(command))
         if options.keras:
@@ -96,9 +95,8 @@ def in_turn(case: tuple[str, int, int], options: argparse.Namespace) -> None:
     for name, reports in found.items():
         rate = _median(reports, "slices_per_second")
         times = f", {rate / keras:.2f} x" if keras else ""
-        print(
-            f"  {name:16} {rate:6.1f} slices/s{times}; {_median(reports, 'cpu_seconds_per_1000'):.1f} CPU s / 1000"
-        )
+        cpu = _median(reports, "cpu_seconds_per_1000")
+        print(f"  {name:16} {rate:6.1f} slices/s{times}; {cpu:.1f} CPU s / 1000", flush=True)
 
 
 def _report(command: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The Keras side of training_throughput.py: keras.fit on the same network, batch and cores.
 
-Run by an interpreter that has keras and tensorflow-cpu. Prints one JSON line: slices a second, and CPU seconds
-for a thousand slices, of each epoch after the first.
+Run by an interpreter that has keras and tensorflow-cpu. Prints one JSON line: slices a second, and CPU
+seconds for a thousand slices, of each epoch after the first.
 """
 
 import json

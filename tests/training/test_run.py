@@ -266,3 +266,10 @@ def test_events_are_read_on_from_where_they_ended(tmp_path):
     with folder.events_path.open("a") as file:
         file.write('"}\n')
     assert folder.read_events(place)[0] == [{"event": "half"}]
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder_that_nobody_asked_for(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="there is no data folder"):
+        train(config.with_values({"data": [{"folder": "nowhere"}]}))
+    assert not list(tmp_path.glob("runs/*"))

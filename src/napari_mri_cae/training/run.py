@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +108,9 @@ def train(
         end("stopped", "stopped", str(stopped))
     except InputError as error:
         end("failed", "error", str(error))
+        if leads and run_folder is None and not folder.status.steps:
+            # Nobody asked for this folder, and nothing came to be in it.
+            shutil.rmtree(folder.path, ignore_errors=True)
         raise
     except BaseException as error:
         if leads:
