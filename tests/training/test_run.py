@@ -215,6 +215,11 @@ def test_a_run_can_begin_with_a_models_weights(run, config, tmp_path):
         train(other, tmp_path / "other")
 
 
+def test_gradients_are_clipped_in_mixed_precision_too(config, tmp_path):
+    mixed = config.with_values({"precision": "bf16-mixed", "epochs": 1, "optimizer.gradient_clip": 1.0})
+    assert RunFolder(train(mixed, tmp_path / "run")).status.state == "finished"
+
+
 def test_one_cycle_finds_its_rate_and_checkpoints_are_kept(config, tmp_path):
     changes = {"schedule.kind": "one-cycle", "checkpoints.every_epochs": 2, "epochs": 3, "loss": "dssim"}
     folder = RunFolder(train(config.with_values(changes), tmp_path / "run"))

@@ -243,8 +243,9 @@ class ReconstructionModule(lightning.LightningModule):
 
     def optimizer_of(self, network: nn.Module) -> torch.optim.Optimizer:
         """Return a fresh optimizer of a network."""
-        # A gradient scaler, which float16 needs, does its own arithmetic between two kernels.
-        fused = self.config.precision != "16-mixed"
+        # A gradient scaler, which float16 needs, does its own arithmetic between two kernels, and Lightning
+        # clips no gradients of a fused optimizer in mixed precision.
+        fused = self.config.precision != "16-mixed" and self.config.optimizer.gradient_clip is None
         return make_optimizer(self.config.optimizer, network.parameters(), fused=fused)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:  # noqa: D102
