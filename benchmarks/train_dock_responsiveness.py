@@ -51,7 +51,7 @@ def main() -> None:
     dock.state.config = dock.state.config.with_values(
         {
             "epochs": 10_000,
-            "steps_per_epoch": 20,
+            "steps_per_epoch": 5,
             "schedule": {"kind": "constant"},
             "optimizer.gradient_clip": None,
             "threads": os.cpu_count(),
