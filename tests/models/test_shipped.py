@@ -53,4 +53,4 @@ def test_every_card_tells_where_the_model_is_from(path):
     assert (recipe.architecture, recipe.seed) == (card.architecture, card.training.seed)
     assert recipe.augmentation.model_dump(mode="json") == card.training.corruption
     assert card.training.steps is not None
-    assert card.training.steps <= recipe.steps
+    assert card.training.steps <= recipe.epochs * recipe.steps_per_epoch
