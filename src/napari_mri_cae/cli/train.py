@@ -8,6 +8,7 @@ and the best model. Ctrl-C stops it, and it can be resumed.
 """
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from napari_mri_cae.training import TrainingConfig
 
 _CONFIG: Final = "config.yaml"
+# Turns that a thread waits for another before it sleeps: some microseconds. A training is a fifth faster than
+# with threads that sleep at once, as they do in the viewer; much longer waits hurt when cores are shared.
+_SPINS: Final = "3000"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.config is None:
         arguments.usage_error("give a recipe's name, a YAML file or a run folder.")
+    # OpenMP reads it when torch is loaded, which is not yet.
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     config, folder = _read(arguments)
 
     from napari_mri_cae.training import RunFolder, train
