@@ -27,10 +27,14 @@ from napari_mri_cae.viewer.compare.model_box import MODEL_SUFFIXES, ModelBox
 from napari_mri_cae.viewer.compare.progress_row import ProgressRow
 from napari_mri_cae.viewer.compare.save_box import SaveBox
 from napari_mri_cae.viewer.compare.session import ComparisonSession
+from napari_mri_cae.viewer.compare.slice_plot_dock import SlicePlotDock
 from napari_mri_cae.viewer.compare.source_box import SourceBox
 from napari_mri_cae.viewer.compare.state import ChainItem, CompareState
 from napari_mri_cae.viewer.compare.unfamiliar_note import UnfamiliarNote
 from napari_mri_cae.viewer.compare.view_box import ViewBox
+from napari_mri_cae.viewer.compare.worst_box import WorstBox
+from napari_mri_cae.viewer.compare.worst_keys import WorstKeys
+from napari_mri_cae.viewer.compare.worst_slices import WorstSlices
 from napari_mri_cae.viewer.default_reader import DefaultReaderOffer
 from napari_mri_cae.viewer.notifications import report
 from napari_mri_cae.viewer.widgets import dropped_paths, dropped_urls, heading
@@ -68,8 +72,10 @@ class CompareDock(QWidget):
 
         self.source_box = SourceBox(self.session)
         self.corruption_box = CorruptionBox(self.state)
-        self.metrics_box = MetricsBox(self.session)
+        self.metrics_box = MetricsBox(self.session, self.state)
         self.progress_row = ProgressRow(self.session, self.state)
+        self.worst = WorstSlices(self.session, self.state)
+        self.worst_box = WorstBox(self.session, self.state, self.worst)
         self.view_box = ViewBox(self.session, self.state)
         self.model_box = ModelBox(self.session, self.state)
         self.save_box = SaveBox(self.session)
@@ -89,7 +95,7 @@ class CompareDock(QWidget):
         layout.addWidget(self.unfamiliar_note)
         layout.addWidget(self.offer)
         for title, boxes in (
-            ("Metrics", (self.metrics_box, self.progress_row)),
+            ("Metrics", (self.metrics_box, self.progress_row, self.worst_box)),
             ("Corruptions", (self.corruption_box,)),
             ("View", (self.view_box,)),
             ("Model", (self.model_box,)),
@@ -111,6 +117,9 @@ class CompareDock(QWidget):
         for field in self.findChildren(QLineEdit):
             field.setAcceptDrops(False)
 
+        self._keys = WorstKeys(viewer, self.worst)
+        self._keys.bind_in(self)
+        self.slice_plot_dock = SlicePlotDock(viewer, self.session, self.state, self._keys)
         self.blank_out_tool = BlankOutTool(self.session, self._place_blank_out)
         place = self.corruption_box.row(BlankOut).place
         if place is not None:
@@ -205,6 +214,7 @@ class CompareDock(QWidget):
         self._started = False
         self.session.follows_viewer = False
         self.blank_out_tool.active = False
+        self.state.slice_plot = False
         self.session.close()
 
     def _start(self) -> None:
@@ -234,9 +244,11 @@ class CompareDock(QWidget):
         self.state.replace_corruption(position, ChainItem(placed, enabled=True))
 
     def _on_opened(self) -> None:
+        self._keys.bind_on_canvas()
         self._say("")
 
     def _on_closed(self) -> None:
+        self._keys.unbind_on_canvas()
         self._say("")
         place = self.corruption_box.row(BlankOut).place
         if place is not None:

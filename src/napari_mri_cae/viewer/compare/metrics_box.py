@@ -1,12 +1,18 @@
 """The numbers of the slice on screen and of the volume."""
 
 import math
+from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_mri_cae.viewer.compare.numbers import format_metric
+from napari_mri_cae.comparison import Comparison
+from napari_mri_cae.comparison.noteworthy import typicality
+from napari_mri_cae.comparison.table import images_of
+from napari_mri_cae.viewer.compare.numbers import format_metric, format_z
 from napari_mri_cae.viewer.compare.session import ComparisonSession
+from napari_mri_cae.viewer.compare.state import CompareState
 from napari_mri_cae.viewer.widgets import NOTHING
 
 _METRICS = (
@@ -15,6 +21,10 @@ _METRICS = (
     ("mse", "MSE", "Mean squared error on the volume's scale [0, 1]. Less is better."),
 )
 _IMAGES = ("corrupted", "reconstructed")
+_Z = (
+    "How many standard deviations the reconstruction is from those of the model's own training slices with "
+    "as much tissue; beyond 3 either way a slice is unusual. A signal of quality, never a diagnosis."
+)
 
 
 class MetricsBox(QWidget):
@@ -23,11 +33,16 @@ class MetricsBox(QWidget):
     Parameters
     ----------
     session : ComparisonSession
+    state : CompareState
+        Its `metric` is the one whose z-scores are shown.
     """
 
-    def __init__(self, session: ComparisonSession, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: ComparisonSession, state: CompareState, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
+        self._state = state
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(4)
@@ -49,17 +64,30 @@ class MetricsBox(QWidget):
             self._add_label(grid, row, label, tooltip)
             for column, (scope, image) in enumerate(columns, start=1):
                 self._add_cell(grid, row, column, (scope, metric, image), tooltip)
-        for row, (metric, _, tooltip) in enumerate(_METRICS, start=2 + len(_METRICS)):
+        self.z_labels = {"reconstructed": self._add_z_row(grid, 2 + len(_METRICS), "reconstructed")}
+        for row, (metric, _, tooltip) in enumerate(_METRICS, start=3 + len(_METRICS)):
             second = f"The second model. {tooltip}"
             self._second_rows.append(self._add_label(grid, row, f"{metric.upper()} 2", second))
             for column, scope in ((2, "slice"), (4, "volume")):
                 cell = self._add_cell(grid, row, column, (scope, metric, "reconstructed_2"), second)
                 self._second_rows.append(cell)
+        self.z_labels["reconstructed_2"] = self._add_z_row(grid, 3 + 2 * len(_METRICS), "reconstructed_2")
+        self._second_rows += [
+            self.z_labels["reconstructed_2"],
+            *(self.cells[scope, "z", "reconstructed_2"] for scope in ("slice", "volume")),
+        ]
         session.measured.connect(self.show_numbers)
         session.opened.connect(self.show_numbers)
         session.closed.connect(self.show_numbers)
         session.models_changed.connect(self.show_numbers)
+        state.events.metric.connect(self.show_numbers)
         self.show_numbers()
+
+    def _add_z_row(self, grid: QGridLayout, row: int, image: str) -> QLabel:
+        label = self._add_label(grid, row, "z 2" if image == "reconstructed_2" else "z", _Z)
+        for column, scope in ((2, "slice"), (4, "volume")):
+            self._add_cell(grid, row, column, (scope, "z", image), _Z)
+        return label
 
     def _add_label(self, grid: QGridLayout, row: int, text: str, tooltip: str) -> QLabel:
         label = QLabel(text)
@@ -78,7 +106,7 @@ class MetricsBox(QWidget):
         grid.addWidget(cell, row, column)
         return cell
 
-    def show_numbers(self) -> None:
+    def show_numbers(self, *_: Any) -> None:
         """Show what is known now."""
         comparison = self._session.comparison
         has_second = comparison is not None and comparison.second_model is not None
@@ -102,3 +130,25 @@ class MetricsBox(QWidget):
             else:
                 value = math.nan if index is None else float(comparison.metrics[column][index])
             cell.setText(format_metric(metric, value))
+        for image in images_of(comparison.metrics):
+            if image in self.z_labels:
+                self._show_z(image, comparison, index)
+
+    def _show_z(self, image: str, comparison: Comparison, index: int | None) -> None:
+        """Show how the slice stands among the model's training slices, and how many are unusual."""
+        metric = self._state.metric
+        typical = typicality(comparison, image)
+        unusual = typical.is_unusual(metric)
+        z = math.nan if index is None else float(typical.of(metric)[index])
+        number = NOTHING if math.isnan(z) else f"{z:+.1f}"
+        is_flagged = index is not None and bool(unusual[index])
+        self.cells["slice", "z", image].setText(f"\N{WARNING SIGN} {number}" if is_flagged else number)
+        total = NOTHING if typical.reason else f"{np.count_nonzero(unusual)} unusual"
+        self.cells["volume", "z", image].setText(total)
+        sentence = typical.reason or f"{metric.upper()} {format_z(z)}"
+        for widget in (
+            self.z_labels[image],
+            *(self.cells[scope, "z", image] for scope in ("slice", "volume")),
+        ):
+            if widget.toolTip() != f"{_Z} {sentence}":
+                widget.setToolTip(f"{_Z} {sentence}")

@@ -202,6 +202,18 @@ class ComparisonSession:
         index = int(np.round(layer.world_to_data(point)[axis]))
         return index if 0 <= index < comparison.n_slices else None
 
+    def go_to(self, index: int) -> None:
+        """Bring a slice of the comparison's plane on screen; from 3-D back to slices."""
+        comparison, layer = self.comparison, next(iter(self.panels.layers.values()), None)
+        if comparison is None or layer is None:
+            return
+        dims, axis = self.viewer.dims, plane_axis(comparison.plane)
+        point = [0, 0, 0]
+        point[axis] = min(max(index, 0), comparison.n_slices - 1)
+        if dims.ndisplay == 3:
+            dims.ndisplay = 2
+        dims.set_point(axis + dims.ndim - 3, float(layer.data_to_world(point)[axis]))
+
     # ---- opening -------------------------------------------------------------------------------------
 
     def _add_source(self, volume: Volume) -> None:
@@ -235,7 +247,7 @@ class ComparisonSession:
         model, second_model, frame = state.model, state.second_model, self._frame_on_screen(layer)
 
         def build() -> Comparison:
-            return Comparison(
+            comparison = Comparison(
                 volume,
                 model,
                 corruptions=state.corruptions,
@@ -245,6 +257,9 @@ class ComparisonSession:
                 exact=state.exact,
                 second_model=second_model,
             )
+            # Looked at here, in a thread: the main thread asks for it in passing.
+            _ = comparison.head
+            return comparison
 
         self._background.run(
             "volume",

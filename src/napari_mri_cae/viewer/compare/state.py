@@ -15,6 +15,7 @@ from napari_mri_cae.corruptions import (
     RicianNoise,
 )
 from napari_mri_cae.planes import Plane
+from napari_mri_cae.slice_statistics import Metric
 from napari_mri_cae.viewer.orientation import Convention
 from napari_mri_cae.viewer.preferences import compare_preferences
 
@@ -60,6 +61,10 @@ class CompareState:
         Whether the slices out of sight are computed too.
     residual_range : float
         The residual is shown from minus to plus this, on the volume's scale.
+    slice_plot : bool
+        Whether the plot over the slices is open.
+    metric : {"psnr", "ssim"}
+        What it shows, and what the worst slices are sought by.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -74,6 +79,8 @@ class CompareState:
     exact: bool = False
     fill: bool = True
     residual_range: float = RESIDUAL_RANGE
+    slice_plot: bool = False
+    metric: Metric = "psnr"
 
     @property
     def corruptions(self) -> tuple[Corruption, ...]:
