@@ -115,29 +115,43 @@ class UpConv(nn.ConvTranspose2d):
         self.keras_output_padding = None if output_padding is None else pair(output_padding)
         _initialise(self)
 
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: D102
+    @property
+    def by_sub_pixels(self) -> bool:
+        """Whether it is the usual one, kernel 3 and stride 2, which is computed by sub-pixels."""
         usual = (self.kernel_size, self.stride, self.dilation) == ((3, 3), (2, 2), (1, 1))
-        if usual and self.same and self.groups == 1 and self.keras_output_padding is None:
-            return self._sub_pixels(x)
+        return usual and self.same and self.groups == 1 and self.keras_output_padding is None
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: D102
+        if self.by_sub_pixels:
+            kernels, bias = self.sub_pixel_weights()
+            return functional.pixel_shuffle(
+                functional.conv2d(functional.pad(x, (1, 0, 1, 0)), kernels, bias), 2
+            )
         (top, bottom, below), (left, right, beyond) = self._cuts(0), self._cuts(1)
         y = functional.conv_transpose2d(
             x, self.weight, self.bias, self.stride, 0, (below, beyond), self.groups, self.dilation
         )
         return y[..., top : y.shape[-2] - bottom, left : y.shape[-1] - right]
 
-    def _sub_pixels(self, x: Tensor) -> Tensor:
-        """Return the same as four convolutions, one for each pixel of a 2 x 2 square, and their interleaving.
+    def sub_pixel_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Return the weights of four convolutions, one for each pixel of a 2 x 2 square.
 
-        A CPU computes and differentiates that in half the time, batch norm after it included, because what
-        comes out is contiguous. W. Shi et al., "Is the deconvolution layer the same as a convolutional
-        layer?", arXiv:1609.07009.
+        Their results, interleaved, are the transposed convolution's. A CPU computes and differentiates that
+        in half the time, batch norm after it included, because what comes out is contiguous. W. Shi et al.,
+        "Is the deconvolution layer the same as a convolutional layer?", arXiv:1609.07009.
+
+        Returns
+        -------
+        weight : torch.Tensor
+            (4 C', C, 2, 2), in the order of pixel_shuffle, for input padded at the top and left.
+        bias : torch.Tensor or None
+            (4 C').
         """
         channels_in, channels_out = self.weight.shape[:2]
         # Output pixel 2 i + a takes input pixel i - 1 + p through tap 2 (1 - p) + a; the fourth tap is zero.
         taps = functional.pad(self.weight, (0, 1, 0, 1)).reshape(channels_in, channels_out, 2, 2, 2, 2)
         kernels = taps.flip(2, 4).permute(1, 3, 5, 0, 2, 4).reshape(4 * channels_out, channels_in, 2, 2)
-        bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return functional.pixel_shuffle(functional.conv2d(functional.pad(x, (1, 0, 1, 0)), kernels, bias), 2)
+        return kernels, None if self.bias is None else self.bias.repeat_interleave(4)
 
     def _cuts(self, axis: int) -> tuple[int, int, int]:
         """Return how much Keras cuts off the transpose's start and end, and adds at its end."""
