@@ -9,7 +9,7 @@ import pyqtgraph
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGraphicsView, QVBoxLayout, QWidget
 
 from napari_mri_cae.viewer.plots import PlotColors, color_axes, make_plain
 
@@ -54,6 +54,8 @@ class SliceCurves(QWidget):
         self._n_slices = 0
         self._index: int | None = None
         self.plot = pyqtgraph.PlotWidget(background=None)
+        # A background that is kept would be that of the theme before.
+        self.plot.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
         self._item = self.plot.getPlotItem()
         make_plain(self._item)
         self._item.getAxis("left").setWidth(_AXIS_WIDTH)
