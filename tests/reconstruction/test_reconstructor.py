@@ -1,5 +1,6 @@
 """A model on the processor: what is put around its network is taken away again."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from napari_mri_cae.intensity import SCALINGS
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.models.architectures import build
 from napari_mri_cae.reconstruction import Device, Reconstructor, resolve_device
+from napari_mri_cae.reconstruction.fused_network import traced
 from napari_mri_cae.reconstruction.reconstructor import _arithmetic
+from napari_mri_cae.reconstruction.volume import reconstruct_volume
 
 
 class Recorder(nn.Module):
@@ -193,3 +196,68 @@ def test_one_slice_at_a_time_suits_a_processor() -> None:
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(InputError, match="This machine has no device 'abacus'"):
         Reconstructor(model_of(nn.Identity()), "abacus")
+
+
+class Hungry(nn.Module):
+    """Runs out of memory above two slices."""
+
+    most = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("out of memory")
+        return 0.5 * x
+
+
+def test_out_of_memory_halves_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    reconstructor, slices = Reconstructor(model_of(Hungry()), "cpu"), brain(11, 8, 6)
+    reconstructor._batch_size = 16  # as on a card
+    assert torch.equal(reconstructor(slices), 0.5 * slices)
+    assert reconstructor.batch_size == 1  # 11 -> 5 -> 2 and 3 -> 1 and 2
+    said = len(caplog.records)
+    assert torch.equal(reconstructor(slices[:2]), 0.5 * slices[:2])
+    assert len(caplog.records) == said
+
+
+def test_too_little_memory_for_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hungry, "most", 0)
+    with pytest.raises(InputError, match="has too little free memory for a slice of 8 x 6: close other"):
+        Reconstructor(model_of(Hungry()), "cpu")(brain(2, 8, 6))
+
+
+def test_a_card_gets_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[bool] = []
+    reconstructor = Reconstructor(unet(), "cpu")
+    graph = traced(unet().network)  # what a card gets
+    assert graph is not None
+    reconstructor._network = graph
+    held = weakref.ref(next(graph.parameters()))
+    del graph
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(held() is None))
+    reconstructor.device = Device("cuda:0", "float32", "a card")
+    del reconstructor
+    assert given_back == [True]
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_volume_in_batches(plane: str) -> None:
+    class Smaller(Reconstructor):
+        sizes = iter([4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1])
+
+        @property
+        def batch_size(self) -> int:
+            return next(self.sizes)
+
+    volume = np.random.default_rng(0).random((9, 7, 8), np.float32)
+    done: list[tuple[int, int]] = []
+    result = reconstruct_volume(
+        volume,
+        Smaller(model_of(InPlace()), "cpu"),
+        plane=plane,
+        on_progress=lambda *progress: done.append(progress),
+    )
+    assert np.array_equal(result, 0.5 * volume)
+    assert result.flags.c_contiguous
+    n_slices = volume.shape[{"axial": 0, "coronal": 1, "sagittal": 2}[plane]]
+    assert [at for at, _ in done] == sorted(at for at, _ in done)
+    assert done[-1] == (n_slices, n_slices)

@@ -24,11 +24,14 @@ class Device:
         The arithmetic of the convolutions. Everything around the network is float32.
     description : str
         What a user reads: "CPU, 2 threads, bfloat16", "NVIDIA H200, bfloat16".
+    exact : bool
+        Whether networks are computed as they are, without being rewritten for speed.
     """
 
     name: str
     precision: Precision
     description: str
+    exact: bool = False
 
     @property
     def is_cpu(self) -> bool:
@@ -62,7 +65,7 @@ def resolve_device(name: str = "auto", *, exact: bool = False) -> Device:
         "auto" (the first of `available_devices`), "cuda" (the first CUDA device) or one of the names that
         `available_devices` returns.
     exact : bool
-        Compute in float32, also where the device has a faster arithmetic.
+        Compute the network as it is and in float32, also where the device has a faster arithmetic.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def resolve_device(name: str = "auto", *, exact: bool = False) -> Device:
         label = torch.cuda.get_device_name(wanted)
         if torch.cuda.device_count() > 1:
             label += f" ({wanted})"
-    return Device(wanted, precision, f"{label}, {precision}")
+    return Device(wanted, precision, f"{label}, {precision}", exact)
 
 
 def _fastest_precision(name: str) -> Precision:

@@ -1,8 +1,16 @@
 """Reconstruct a whole volume."""
 
-from napari_mri_cae.planes import check_plane
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_mri_cae.planes import check_plane, plane_axis
 from napari_mri_cae.reconstruction.reconstructor import Reconstructor
-from napari_mri_cae.slices import FloatArray, OnProgress, map_slices
+from napari_mri_cae.slices import FloatArray, OnProgress, take_slices
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def reconstruct_volume(
@@ -35,10 +43,53 @@ def reconstruct_volume(
     InputError
         If there is no such plane.
     """
-    return map_slices(
-        array,
-        check_plane(plane),
-        lambda slices, _: reconstructor(slices),
-        batch_size=reconstructor.batch_size,
-        on_progress=on_progress,
-    )
+    plane = check_plane(plane)
+    axis = plane_axis(plane)
+    result = np.empty(array.shape, np.float32)
+    by_slices = np.moveaxis(result, axis, 0)
+    n_slices, start = array.shape[axis], 0
+    unfinished: tuple[slice, Callable[[], Tensor]] | None = None
+
+    def finish() -> None:
+        if unfinished is not None:
+            where, fetch = unfinished
+            by_slices[where] = fetch()[:, 0].numpy()
+            if on_progress is not None:
+                on_progress(where.stop, n_slices)
+
+    while start < n_slices:
+        # Asked for each time: a device that runs out of memory gets smaller batches from then on.
+        stop = min(start + reconstructor.batch_size, n_slices)
+        slices = take_slices(array, plane, tuple(range(start, stop)))
+        arriving = _copy_back(reconstructor(_on_the_way(slices, reconstructor)))
+        # While a card computes this batch, the one before is put in its place.
+        finish()
+        unfinished, start = (slice(start, stop), arriving), stop
+    finish()
+    return result
+
+
+def _on_the_way(slices: "Tensor", reconstructor: Reconstructor) -> "Tensor":
+    """Return slices on their way to the device, without waiting for them where that is possible."""
+    if reconstructor.device.torch_device.type != "cuda":
+        return slices
+    return slices.pin_memory().to(reconstructor.device.torch_device, non_blocking=True)
+
+
+def _copy_back(slices: "Tensor") -> "Callable[[], Tensor]":
+    """Begin to copy slices to the CPU, and return what waits for them."""
+    import torch
+
+    if slices.device.type != "cuda":
+        there = slices.cpu()
+        return lambda: there
+    there = torch.empty(slices.shape, dtype=slices.dtype, pin_memory=True)
+    there.copy_(slices, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(slices.device))
+
+    def fetch() -> "Tensor":
+        copied.synchronize()
+        return there
+
+    return fetch
