@@ -5,6 +5,7 @@ import torch
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models.architectures import ARCHITECTURES, build, count_parameters
+from napari_mri_cae.models.architectures.doubling import Doubling
 from napari_mri_cae.models.architectures.keras_layers import BatchNorm, Conv, UpConv
 
 
@@ -94,6 +95,22 @@ def test_up_conv_is_the_transpose_of_conv():
         up.weight.copy_(conv.weight)
         x, y = torch.rand(1, 2, 8, 6).double(), torch.rand(1, 3, 4, 3).double()
         assert torch.allclose((conv(x) * y).sum(), (x * up(y)).sum())
+
+
+def test_doubling_is_the_transposed_convolution_it_takes_its_weights_from():
+    doubling, plain = Doubling(6, 4), torch.nn.ConvTranspose2d(6, 4, 2, stride=2)
+    plain.load_state_dict(doubling.state_dict())
+    x = torch.randn((2, 6, 3, 5), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(doubling(x), plain(x))
+    with torch.autocast("cpu", torch.bfloat16):  # as in training
+        mixed = doubling(x)
+    assert mixed.dtype == torch.bfloat16
+    expected = plain(x)
+    torch.testing.assert_close(mixed.float(), expected, atol=0.02, rtol=0.02)
+    mixed.float().sin().sum().backward()
+    expected.sin().sum().backward()
+    for one, other in zip(doubling.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=0.3, rtol=0.03)
 
 
 def test_layers_start_as_keras_layers_do():

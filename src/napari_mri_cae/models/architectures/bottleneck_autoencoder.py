@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from napari_mri_cae.models.architectures.doubling import Doubling
 from napari_mri_cae.models.architectures.residual_unet import ResidualBlock
 
 
@@ -52,7 +53,7 @@ class BottleneckAutoencoder(nn.Module):
             for deep, wide in zip(upwards, [*upwards[1:], last_channels], strict=True)
             for layer in (
                 ResidualBlock(deep),
-                nn.ConvTranspose2d(deep, wide, 2, stride=2),
+                Doubling(deep, wide),
             )
         ]
         self.decoder = nn.Sequential(

@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from napari_mri_cae.models.architectures.doubling import Doubling
+
 
 class ResidualBlock(nn.Module):
     """Two convolutions whose result is added to the input; no batch norm, no activation on the way out."""
@@ -71,7 +73,7 @@ class ResidualUNet(nn.Module):
         self.encoders = nn.ModuleList(map(_blocks, channels[:-1], blocks))
         self.downs = nn.ModuleList(nn.Conv2d(wide, deep, 2, stride=2) for wide, deep in steps)
         self.bottom = _blocks(channels[-1], blocks[-1])
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(deep, wide, 2, stride=2) for wide, deep in steps)
+        self.ups = nn.ModuleList(Doubling(deep, wide) for wide, deep in steps)
         self.decoders = nn.ModuleList(map(_blocks, channels[:-1], up_blocks))
         self.last = nn.Conv2d(channels[0], 1, 3, padding=1)
         nn.init.zeros_(self.last.weight)

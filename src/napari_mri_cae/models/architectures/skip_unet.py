@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from napari_mri_cae.models.architectures.doubling import Doubling
+
 
 def _convs(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(
@@ -55,8 +57,7 @@ class SkipUNet(nn.Module):
         self.down = nn.MaxPool2d(2)
         self.bottom = _convs(widths[-2], widths[-1])
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, 2, stride=2)
-            for narrow, wide in zip(widths[-2::-1], widths[:0:-1], strict=True)
+            Doubling(wide, narrow) for narrow, wide in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.decoders = nn.ModuleList(_convs(2 * width, width) for width in widths[-2::-1])
         self.last = nn.Conv2d(channels, folded, 3, padding=1)
