@@ -32,8 +32,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -52,6 +54,7 @@ OURS = "ours, network"
 PEERS = {
     OURS: "one slice at a time, tensor in, tensor out",
     "ours, volume": "reconstruct_volume: a whole volume in, a whole volume out",
+    "ours, float32": "as on a processor without bfloat16, one slice at a time",
     "ours, exact": "the plain network in float32, one slice at a time",
     "PyTorch [32]": "eager, float32, batches of 32",
     "PyTorch [1]": "eager, float32, one slice at a time",
@@ -150,7 +153,11 @@ def _ours(peer: str, network: Any, slices: np.ndarray) -> tuple[Compute, np.ndar
     from napari_mri_cae.reconstruction.volume import reconstruct_volume
 
     model = Model(network, Card(name="benchmark", architecture="benchmark", multiple_of=network.multiple_of))
-    reconstructor = Reconstructor(model, "cpu", exact="exact" in peer)
+    devices = "napari_mri_cae.reconstruction.devices"
+    with (
+        patch(f"{devices}._fastest_precision", return_value="float32") if "float32" in peer else nullcontext()
+    ):
+        reconstructor = Reconstructor(model, "cpu", exact="exact" in peer)
     volume = np.ascontiguousarray(slices)
     if "volume" in peer:
         whole = reconstruct_volume(volume, reconstructor)
