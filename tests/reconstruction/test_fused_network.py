@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from napari_mri_cae.models.architectures import ARCHITECTURES, build
 from napari_mri_cae.models.architectures.keras_layers import BatchNorm, Conv, UpConv
 from napari_mri_cae.reconstruction import fused_layers
-from napari_mri_cae.reconstruction.fused_layers import FewChannelsConv, FusedConv, has_fused_convolutions
+from napari_mri_cae.reconstruction.fused_layers import (
+    FewChannelsConv,
+    FusedConv,
+    HalvingMaxPool,
+    has_fused_convolutions,
+)
 from napari_mri_cae.reconstruction.fused_network import fold_batch_norm, for_processor, traced
 
 _NETWORKS = [*((name, {}) for name in ARCHITECTURES), ("uoc2021-shallow-residual", {"block": "original"})]
@@ -91,6 +96,20 @@ def test_batch_norm_after_a_convolution_disappears() -> None:
     assert graph is not None
     fold_batch_norm(graph)
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in graph.modules())
+
+
+def test_batch_norm_that_only_rises_comes_after_pooling() -> None:
+    network, slices = _trained("datacamp2018"), _slices()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data.abs_()
+    fast = for_processor(network, torch.float32)
+    assert isinstance(fast, torch.fx.GraphModule)
+    kinds = [type(fast.get_submodule(n.target)) for n in fast.graph.nodes if n.op == "call_module"]
+    pool = kinds.index(HalvingMaxPool)
+    assert (kinds[pool - 1], kinds[pool + 1]) == (FusedConv, BatchNorm)
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(slices), network(slices), atol=1e-5, rtol=0)
 
 
 class _ReadTwice(nn.Module):
