@@ -122,6 +122,14 @@ def test_a_run_is_not_overwritten_and_nothing_cannot_be_resumed(run, config, tmp
         train(config, tmp_path / "file" / "run")
 
 
+def test_a_run_that_has_had_more_epochs_than_it_is_to_have_is_not_resumed(run, config):
+    folder, _ = run
+    constant = {"schedule.kind": "constant"}
+    train(config.with_values({"epochs": 4, **constant}), folder.path, resume=True)
+    with pytest.raises(InputError, match="has had more than 1 epochs already: ask for more"):
+        train(config.with_values({"epochs": 1, **constant}), folder.path, resume=True)
+
+
 def test_a_finished_run_that_is_resumed_is_finished(run, config):
     folder, _ = run
     before = folder.model_path.read_bytes()
@@ -148,8 +156,10 @@ def test_a_stopped_run_leaves_a_usable_model_and_can_go_on(how, config, tmp_path
     assert folder.read_events()[0][-1]["event"] == "stopped"
     assert load_model(folder.model_path).card.name == "tiny"
     assert threading.active_count() < 20
-    train(config, folder.path, resume=True)
+    done = len(folder.metrics())
+    train(config.with_values({"epochs": done + 1}), folder.path, resume=True)
     assert folder.status.state == "finished"
+    assert len(folder.metrics()) == done + 1
 
 
 def test_a_run_pauses_and_goes_on(config, tmp_path):

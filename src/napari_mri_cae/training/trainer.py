@@ -85,9 +85,23 @@ def fit(
     validation: Iterable[Any],
     checkpoint: Path | None,
 ) -> None:
-    """Train, from a checkpoint on if there is one."""
+    """Train, from a checkpoint on if there is one.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint has had more epochs than the training is to have.
+    """
     with _quiet():
-        trainer.fit(module, batches, validation, ckpt_path=checkpoint, weights_only=True)
+        try:
+            trainer.fit(module, batches, validation, ckpt_path=checkpoint, weights_only=True)
+        except MisconfigurationException as error:
+            asked = trainer.max_epochs
+            if checkpoint is not None and asked is not None and trainer.current_epoch > asked:
+                raise InputError(
+                    f"the run has had more than {asked} epochs already: ask for more."
+                ) from error
+            raise
 
 
 class Unsized:
