@@ -126,7 +126,7 @@ def test_a_run_that_has_had_more_epochs_than_it_is_to_have_is_not_resumed(run, c
     folder, _ = run
     constant = {"schedule.kind": "constant"}
     train(config.with_values({"epochs": 4, **constant}), folder.path, resume=True)
-    with pytest.raises(InputError, match="has had more than 1 epochs already: ask for more"):
+    with pytest.raises(InputError, match="has had over 1 epochs already: ask for more"):
         train(config.with_values({"epochs": 1, **constant}), folder.path, resume=True)
 
 
