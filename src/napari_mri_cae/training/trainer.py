@@ -98,9 +98,7 @@ def fit(
         except MisconfigurationException as error:
             asked = trainer.max_epochs
             if checkpoint is not None and asked is not None and trainer.current_epoch > asked:
-                raise InputError(
-                    f"the run has had more than {asked} epochs already: ask for more."
-                ) from error
+                raise InputError(f"the run has had over {asked} epochs already: ask for more.") from error
             raise
 
 
