@@ -1,10 +1,11 @@
 """How long a slider move takes until all four panels and the numbers show it.
 
-In one run, in one real window: the bare forward pass of the network on one slice, one repaint of the four
-layers, and slider moves from the event to the painted frame, as ratios to the sum of the first two. Then the
-largest gap of the event loop while the rest of the volume fills in the background.
+In one run, in one real window, in turns: the bare forward pass of the network on one slice, one repaint of
+the four layers, and a slider move from the event to the painted frame, as ratios to the sum of the first two.
+Then how many pictures a second a slider shows that is dragged, and the largest gap of the event loop while
+the rest of the volume fills in the background.
 
-    python benchmarks/live_view.py [--size 256] [--slices 64] [--moves 60] [--model NAME]
+    python benchmarks/live_view.py [--size 256] [--slices 64] [--moves 60] [--model NAME] [--plot]
 
 Needs a display, or Xvfb (`xvfb-run -s "-screen 0 1600x1200x24"`). Run it on a machine that does nothing else.
 """
@@ -18,10 +19,12 @@ from collections.abc import Callable
 
 import napari
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
+from napari_mri_cae.comparison import FinishedSlices
 from napari_mri_cae.corruptions import GaussianNoise
 from napari_mri_cae.viewer.compare import CompareDock, open_comparison
 from napari_mri_cae.volume import Volume
@@ -34,6 +37,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=64)
     parser.add_argument("--moves", type=int, default=60, help="slider moves that are measured")
     parser.add_argument("--model", help="the default shipped one if left out")
+    parser.add_argument("--plot", action="store_true", help="with the plot over the slices open")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
@@ -42,10 +46,10 @@ def main() -> None:
     dock = open_comparison(viewer, phantom(options.slices, options.size), model=options.model)
     if not dock.wait_until_done(600):
         raise SystemExit("The comparison was not done within 10 minutes: the machine is busy.")
+    dock.state.slice_plot = options.plot
     frames = Frames(viewer)
-    forward = measure_forward(dock, options.moves)
-    repaint = measure_repaint(dock, frames, options.moves)
-    moves = measure_moves(dock, frames, options.moves)
+    forward, repaint, moves = measure_in_turns(dock, frames, options.moves)
+    pictures = measure_drag(dock, frames)
     gaps = measure_gaps(dock)
     floor = statistics.median(forward) + statistics.median(repaint)
     result = {
@@ -58,6 +62,7 @@ def main() -> None:
             "median": statistics.median(moves) / floor,
             "p95": float(np.percentile(moves, 95)) / floor,
         },
+        "pictures_a_second_while_dragging": pictures,
         "largest_gap_while_filling_ms": 1e3 * max(gaps),
     }
     viewer.close()
@@ -70,6 +75,7 @@ def main() -> None:
         print(f"{name:12} median {times['median']:6.1f}   p95 {times['p95']:6.1f}")
     ratio = result["move_over_forward_plus_repaint"]
     print(f"move / (forward + repaint): median {ratio['median']:.2f}, p95 {ratio['p95']:.2f}")
+    print(f"pictures a second while a slider is dragged: {pictures:.0f}")
     print(f"largest event-loop gap while filling: {result['largest_gap_while_filling_ms']:.0f} ms")
 
 
@@ -115,8 +121,35 @@ class Frames:
             turn()
 
 
-def measure_forward(dock: CompareDock, repeats: int) -> list[float]:
-    """Time the bare network on one slice, with the arithmetic that the viewer uses."""
+def measure_in_turns(
+    dock: CompareDock, frames: Frames, repeats: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Time the bare network, a repaint and a slider move, one after the other, so that they have it alike."""
+    forward = bare_network(dock)
+    slider = dock.corruption_box.row(GaussianNoise).form.widget("sigma")
+    index = dock.session.current_slice()
+    times: tuple[list[float], list[float], list[float]] = ([], [], [])
+
+    def repaint() -> None:
+        for layer in dock.session.panels.layers.values():
+            layer.refresh(thumbnail=False, extent=False, highlight=False)
+        frames.wait_for_next()
+
+    def move() -> None:
+        slider.value = 0.02 + 0.001 * (len(times[2]) % 50 + 1)
+        frames.wait_for_next(lambda: bool(dock.comparison.done[index]) and shown(dock, index))
+
+    for _ in range(repeats):
+        for timed, work in zip(times, (forward, repaint, move), strict=True):
+            frames.settle()
+            start = time.perf_counter()
+            work()
+            timed.append(time.perf_counter() - start)
+    return times
+
+
+def bare_network(dock: CompareDock) -> Callable[[], None]:
+    """Return the bare network on one slice, with the arithmetic that the viewer uses."""
     import torch
 
     from napari_mri_cae.reconstruction import Reconstructor
@@ -127,45 +160,42 @@ def measure_forward(dock: CompareDock, repeats: int) -> list[float]:
     network, lower = reconstructor._network, getattr(torch, device.precision)
     slices = torch.rand((1, 1, *comparison.original.shape[1:]), device=device.torch_device)
     slices = slices.contiguous(memory_format=torch.channels_last)
-    times = []
-    for _ in range(repeats):
+
+    def forward() -> None:
         with (
             torch.inference_mode(),
             torch.autocast(device.torch_device.type, dtype=lower, enabled=lower != torch.float32),
         ):
-            start = time.perf_counter()
             network(slices).float().cpu()
-            times.append(time.perf_counter() - start)
-    return times
+
+    forward()
+    return forward
 
 
-def measure_repaint(dock: CompareDock, frames: Frames, repeats: int) -> list[float]:
-    """Time one repaint of the four layers with new data."""
-    layers = dock.session.panels.layers.values()
-    times = []
-    for _ in range(repeats):
-        frames.settle()
-        start = time.perf_counter()
-        for layer in layers:
-            layer.refresh(thumbnail=False, extent=False, highlight=False)
-        frames.wait_for_next()
-        times.append(time.perf_counter() - start)
-    return times
-
-
-def measure_moves(dock: CompareDock, frames: Frames, repeats: int) -> list[float]:
-    """Time slider moves, from setting the slider to the frame that shows the result."""
+def measure_drag(dock: CompareDock, frames: Frames, seconds: float = 3.0) -> float:
+    """Return how many pictures a second are shown while a slider moves every 8 ms, as a mouse drags it."""
     slider = dock.corruption_box.row(GaussianNoise).form.widget("sigma")
-    comparison = dock.comparison
     index = dock.session.current_slice()
-    times = []
-    for step in range(repeats):
-        frames.settle()
-        start = time.perf_counter()
-        slider.value = 0.02 + 0.001 * (step % 50 + 1)
-        frames.wait_for_next(lambda: bool(comparison.done[index]) and shown(dock, index))
-        times.append(time.perf_counter() - start)
-    return times
+    pictures: list[float] = []
+
+    def note(finished: FinishedSlices) -> None:
+        if index in finished.indices:
+            pictures.append(time.perf_counter())
+
+    frames.settle()
+    dock.session.fill.finished_slices.connect(note)
+    timer = QTimer()
+    timer.setInterval(8)
+    timer.timeout.connect(lambda: setattr(slider, "value", 0.02 + 0.001 * (time.perf_counter() * 100 % 50)))
+    timer.start()
+    start = time.perf_counter()
+    while time.perf_counter() < start + seconds:
+        turn()
+    timer.stop()
+    dock.session.fill.finished_slices.disconnect(note)
+    while not dock.comparison.is_complete:
+        turn()
+    return len(pictures) / seconds
 
 
 def shown(dock: CompareDock, index: int) -> bool:

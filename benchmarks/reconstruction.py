@@ -45,10 +45,6 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "datacamp2018": ("datacamp2018", {}),
     "uoc2021-residual-unet": ("uoc2021-residual-unet", {}),
     "denoiser-any": ("", {}),  # as shipped
-    "residual-unet 1,1,2,2 / 1,1,2": (
-        "residual-unet",
-        {"channels": (32, 64, 128, 256), "blocks": (1, 1, 2, 2), "up_blocks": (1, 1, 2)},
-    ),
 }
 OURS = "ours, network"
 PEERS = {

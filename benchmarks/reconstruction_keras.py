@@ -20,26 +20,32 @@ from reconstruction import difference, serve
 from training_throughput_keras import datacamp, residual_unet
 
 
-def skip_unet(size, channels=32, levels=2):
-    """Return the U-Net of the shipped denoiser."""
+def residual_block(channels):
+    """Return two convolutions whose result is added to the input."""
+    first = layers.Conv2D(channels, 3, padding="same", activation="relu")
+    second = layers.Conv2D(channels, 3, padding="same")
+    return lambda x: layers.Add()([x, second(first(x))])
 
-    def convs(x, filters):
-        for _ in range(2):
-            x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        return x
 
-    inputs = y = keras.Input((size, size, 1))
-    skips = []
-    for level in range(levels):
-        y = convs(y, channels * 2**level)
-        skips.append(y)
-        y = layers.MaxPooling2D()(y)
-    y = convs(y, channels * 2**levels)
-    for level in reversed(range(levels)):
-        filters = channels * 2**level
-        up = layers.Conv2DTranspose(filters, 2, 2)(y)
-        y = convs(layers.Concatenate()([up, skips.pop()]), filters)
-    return keras.Model(inputs, layers.Add()([inputs, layers.Conv2D(1, 3, padding="same")(y)]))
+def residual_unet_of_blocks(size, channels=(32, 64, 128, 256)):
+    """Return the U-Net of the shipped denoiser, its layers made in the order of PyTorch's."""
+    first = layers.Conv2D(channels[0], 3, padding="same")
+    encoders = [residual_block(width) for width in channels[:-1]]
+    downs = [layers.Conv2D(width, 2, 2) for width in channels[1:]]
+    bottom = residual_block(channels[-1])
+    ups = [layers.Conv2DTranspose(width, 2, 2) for width in channels[:-1]]
+    decoders = [residual_block(width) for width in channels[:-1]]
+    last = layers.Conv2D(1, 3, padding="same")
+
+    inputs = keras.Input((size, size, 1))
+    y, skips = first(inputs), []
+    for encoder, down in zip(encoders, downs, strict=True):
+        skips.append(encoder(y))
+        y = down(skips[-1])
+    y = bottom(y)
+    for up, decoder in zip(reversed(ups), reversed(decoders), strict=True):
+        y = decoder(layers.Add()([up(y), skips.pop()]))
+    return keras.Model(inputs, layers.Add()([inputs, last(y)]))
 
 
 def with_weights(model, weights):
@@ -63,7 +69,7 @@ def main() -> None:
     networks = {
         "datacamp2018": datacamp,
         "uoc2021-residual-unet": residual_unet,
-        "denoiser-any": skip_unet,
+        "denoiser-any": residual_unet_of_blocks,
     }
     if case not in networks:
         raise SystemExit(f"{case} is not written in Keras")

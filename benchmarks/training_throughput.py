@@ -124,7 +124,6 @@ def main() -> None:
     parser.add_argument("--side", nargs=7, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # As mri-cae train does.
         side, network, *numbers = options.side
         precision = "32-true" if side == "float32" else "auto"
         print(json.dumps(ours(network, *map(int, numbers), precision=precision)))

@@ -10,7 +10,13 @@ from napari_mri_cae.comparison.noteworthy import typicality, worst_slices
 from napari_mri_cae.corruptions import GaussianNoise
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, Model, SliceBin, SliceStatistics
-from napari_mri_cae.slice_statistics import slice_statistics, statistics_of, tissue_shares, z_scores
+from napari_mri_cae.slice_statistics import (
+    SliceMeasurement,
+    slice_statistics,
+    statistics_of,
+    tissue_shares,
+    z_scores,
+)
 from napari_mri_cae.volume import Volume
 
 
@@ -75,6 +81,41 @@ def test_statistics_are_those_of_the_slices_measured_one_by_one() -> None:
             np.testing.assert_allclose(one.psnr, (psnr[inside].mean(), psnr[inside].std(ddof=1)), atol=2e-3)
     assert next(bins, None) is None
     assert (found.volumes, found.plane, found.corruptions) == (3, "coronal", ())
+
+
+@pytest.mark.parametrize("chain", [(), (GaussianNoise(sigma=0.05),)])
+def test_slices_are_measured_as_a_comparison_measures_them(chain: tuple[GaussianNoise, ...]) -> None:
+    volume, own = ball(3), model(plane="sagittal", intensity="slice-min-max")
+    (found,) = slice_statistics(own, [volume], conditions=[chain])
+    comparison = Comparison(volume, own, chain, plane="sagittal", exact=True, device="cpu")
+    for _ in comparison.run():
+        pass
+    assert sum(one.slices for one in found.bins) >= 20
+    for one in found.bins:
+        at = np.searchsorted([0.02, 0.04, 0.08, 0.16, 0.32, 0.64], comparison.tissue)
+        inside = (at == np.searchsorted([0.02, 0.04, 0.08, 0.16, 0.32, 0.64], one.tissue)) & (
+            comparison.tissue >= 0.01
+        )
+        for metric in ("psnr", "ssim"):
+            values = comparison.metrics[f"{metric}_reconstructed"][inside]
+            scores = values.mean(), values.std(ddof=1)
+            np.testing.assert_allclose(getattr(one, metric), scores, atol=1e-3 if metric == "psnr" else 1e-5)
+
+
+def test_a_sample_takes_as_many_slices_of_each_bin_the_same_ones_again() -> None:
+    measured = []
+    for _ in range(2):
+        measurement = SliceMeasurement(model(), planes=["axial"])
+        for seed in range(5):
+            measurement.add(ball(seed), per_bin=2)
+        measured.append(measurement.statistics())
+    assert measured[0] == measured[1]
+    assert {one.slices for one in measured[0][0].bins} == {10}
+    # With their own volume's slices, not always with the same ones.
+    tissues = [one.tissue for one in slice_statistics(model(), map(ball, range(5)), planes=["axial"])[0].bins]
+    assert [one.tissue for one in measured[0][0].bins] != tissues
+    with pytest.raises(InputError, match="give 1 or more"):
+        SliceMeasurement(model()).add(ball(), per_bin=0)
 
 
 def test_z_scores_are_interpolated_between_bins_and_left_out_of_background() -> None:

@@ -8,7 +8,7 @@ diagnosis.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -24,7 +24,6 @@ from napari_mri_cae.volume import Volume
 if TYPE_CHECKING:
     from napari_mri_cae.corruptions import Corruption
     from napari_mri_cae.models import Model
-    from napari_mri_cae.reconstruction import Reconstructor
 
 Array = npt.NDArray[np.float64]
 Metric = Literal["psnr", "ssim"]
@@ -72,13 +71,145 @@ def tissue_shares(volume: FloatArray) -> dict[Plane, Array]:
     return {plane: count / (volume.size / len(count)) for plane, count in zip(PLANES, counts, strict=True)}
 
 
+def usual_conditions() -> "tuple[tuple[Corruption, ...], ...]":
+    """Return what cards are to speak of: clean slices, and the noise that Compare begins with."""
+    from napari_mri_cae.corruptions import GaussianNoise
+
+    return (), (GaussianNoise(sigma=0.03),)
+
+
+class SliceMeasurement:
+    """Measures how well a model reconstructs slices, volume after volume.
+
+    Every slice is corrupted, reconstructed and measured as in a `Comparison`.
+
+    Parameters
+    ----------
+    model : Model
+    planes : sequence of {"axial", "coronal", "sagittal"}, optional
+        Those that the card names if left out.
+    conditions : sequence of sequences of Corruption
+        What is done to the slices before, one chain after the other; the clean slices by default.
+    seed : int
+        Of the first volume's noise, and of which of its slices are taken; each has its own.
+    device : str
+        "auto" or a device's name. The arithmetic is float32 on all of them.
+    check : callable, optional
+        Called before every batch; what it raises ends the measurement.
+
+    Raises
+    ------
+    InputError
+        If there is no such plane or device.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        *,
+        planes: Sequence[str] | None = None,
+        conditions: "Sequence[Sequence[Corruption]]" = ((),),
+        seed: int = 0,
+        device: str = "auto",
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        from napari_mri_cae.reconstruction import Reconstructor
+
+        own = PLANES if model.card.plane == "any" else (model.card.plane,)
+        self._planes = own if planes is None else tuple(map(check_plane, planes))
+        self._conditions = conditions
+        self._seed = seed
+        self._check = check
+        self._reconstructor = Reconstructor(model, device, exact=True)
+        self._rows: dict[tuple[Plane, Head | None, int], list[Array]] = defaultdict(list)
+
+    def add(self, volume: Volume, per_bin: int | None = None) -> None:
+        """Measure the slices of a volume.
+
+        Parameters
+        ----------
+        volume : Volume
+        per_bin : int, optional
+            Take at most so many slices of each plane that hold about as much tissue as each other, at random;
+            all that have tissue if left out.
+
+        Raises
+        ------
+        InputError
+            If the volume is a series, or `per_bin` is less than 1.
+        """
+        if per_bin is not None and per_bin < 1:
+            raise InputError(f"{per_bin} slices are none: give 1 or more.")
+        head, shares = head_of(volume), tissue_shares(volume.normalized)
+        for plane in self._planes:
+            indices = _sample(
+                shares[plane], per_bin, np.random.default_rng((self._seed, PLANES.index(plane)))
+            )
+            if not len(indices):
+                continue
+            for position, chain in enumerate(self._conditions):
+                values = self._measure(volume, plane, indices, chain)
+                self._rows[plane, head, position].append(np.vstack([shares[plane][indices], values]))
+        self._seed += 1
+
+    def statistics(self) -> tuple[SliceStatistics, ...]:
+        """Return what a card is to say: one for each plane, kind of head and condition.
+
+        PSNR is taken as 50 dB where it is more. A bin with fewer than 8 slices is left out.
+
+        Raises
+        ------
+        InputError
+            If there are no slices with tissue in them, or too few.
+        """
+        statistics = [
+            SliceStatistics(
+                plane=plane,
+                head=head,
+                corruptions=tuple(corruption.to_dict() for corruption in self._conditions[position]),
+                volumes=len(measured),
+                bins=bins,
+            )
+            for (plane, head, position), measured in self._rows.items()
+            if (bins := _bins(np.hstack(measured)))
+        ]
+        if not statistics:
+            raise InputError(
+                "There are too few slices with tissue in them to say what is usual: give more volumes."
+            )
+        return tuple(statistics)
+
+    def _measure(
+        self, volume: Volume, plane: Plane, indices: npt.NDArray[np.intp], chain: "Sequence[Corruption]"
+    ) -> Array:
+        """Return PSNR and SSIM of some slices, (2, slices)."""
+        import torch
+
+        from napari_mri_cae.corruptions import corrupt
+        from napari_mri_cae.metrics import compare
+
+        columns = []
+        reconstructor = self._reconstructor
+        for start in range(0, len(indices), reconstructor.batch_size):
+            self._check()
+            batch = tuple(int(index) for index in indices[start : start + reconstructor.batch_size])
+            with torch.inference_mode():
+                original = take_slices(volume.normalized, plane, batch).to(reconstructor.device.torch_device)
+                corrupted = corrupt(original, chain, seed=self._seed, plane=plane, indices=batch)
+                values = compare(original, [reconstructor(corrupted)], data_range=1.0)[0]
+                columns.append(
+                    torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).double().cpu().numpy()
+                )
+        return np.hstack(columns)
+
+
 def slice_statistics(
     model: "Model",
     volumes: Iterable[Volume],
     *,
     planes: Sequence[str] | None = None,
     conditions: "Sequence[Sequence[Corruption]]" = ((),),
-    every: int = 1,
+    per_bin: int | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[SliceStatistics, ...]:
@@ -90,22 +221,15 @@ def slice_statistics(
     volumes : iterable of Volume
         Looked at one after the other, so a generator need not hold them all. Of few volumes the standard
         deviations are too small for those of other people: slices of one subject are much alike.
-    planes : sequence of {"axial", "coronal", "sagittal"}, optional
-        Those that the card names if left out.
-    conditions : sequence of sequences of Corruption
-        What is done to the slices before, one chain after the other; the clean slices by default.
-    every : int
-        Take one slice in so many, 1 or more.
-    seed : int
-        Of the first volume's noise; each has its own.
-    device : str
-        "auto" or a device's name. The arithmetic is float32 on all of them.
+    planes, conditions, seed, device
+        As for `SliceMeasurement`.
+    per_bin : int, optional
+        As in its `add`.
 
     Returns
     -------
     tuple of SliceStatistics
-        For the card: one for each plane, kind of head and condition. PSNR is taken as 50 dB where it is
-        more. A bin with fewer than 8 slices is left out.
+        For the card, as of `SliceMeasurement.statistics`.
 
     Raises
     ------
@@ -113,40 +237,10 @@ def slice_statistics(
         If there is no volume or no slice with tissue in it, if a volume is a series, or if there is no such
         plane or device.
     """
-    from napari_mri_cae.reconstruction import Reconstructor
-
-    if every < 1:
-        raise InputError(f"every {every} slices are none: give 1 or more.")
-    own = PLANES if model.card.plane == "any" else (model.card.plane,)
-    chosen = own if planes is None else tuple(map(check_plane, planes))
-    reconstructor = Reconstructor(model, device, exact=True)
-    Key = tuple[Plane, Head | None, int]
-    rows: dict[Key, list[Array]] = defaultdict(list)
-    for number, volume in enumerate(volumes):
-        head, shares = head_of(volume), tissue_shares(volume.normalized)
-        for plane in chosen:
-            indices = np.flatnonzero(shares[plane] >= LEAST_TISSUE)[::every]
-            if not len(indices):
-                continue
-            for position, chain in enumerate(conditions):
-                values = _measure(reconstructor, volume, plane, indices, chain, seed + number)
-                rows[plane, head, position].append(np.vstack([shares[plane][indices], values]))
-    statistics = [
-        SliceStatistics(
-            plane=plane,
-            head=head,
-            corruptions=tuple(corruption.to_dict() for corruption in conditions[position]),
-            volumes=len(measured),
-            bins=bins,
-        )
-        for (plane, head, position), measured in rows.items()
-        if (bins := _bins(np.hstack(measured)))
-    ]
-    if not statistics:
-        raise InputError(
-            "There are too few slices with tissue in them to say what is usual: give more volumes."
-        )
-    return tuple(statistics)
+    measurement = SliceMeasurement(model, planes=planes, conditions=conditions, seed=seed, device=device)
+    for volume in volumes:
+        measurement.add(volume, per_bin)
+    return measurement.statistics()
 
 
 def statistics_of(
@@ -211,31 +305,14 @@ def z_scores(
     return z
 
 
-def _measure(
-    reconstructor: "Reconstructor",
-    volume: Volume,
-    plane: Plane,
-    indices: npt.NDArray[np.intp],
-    chain: "Sequence[Corruption]",
-    seed: int,
-) -> Array:
-    """Return PSNR and SSIM of some slices, (2, slices)."""
-    import torch
-
-    from napari_mri_cae.corruptions import corrupt
-    from napari_mri_cae.metrics import compare
-
-    columns = []
-    for start in range(0, len(indices), reconstructor.batch_size):
-        batch = tuple(int(index) for index in indices[start : start + reconstructor.batch_size])
-        with torch.inference_mode():
-            original = take_slices(volume.normalized, plane, batch).to(reconstructor.device.torch_device)
-            corrupted = corrupt(original, chain, seed=seed, plane=plane, indices=batch)
-            values = compare(original, [reconstructor(corrupted)], data_range=1.0)[0]
-            columns.append(
-                torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).double().cpu().numpy()
-            )
-    return np.hstack(columns)
+def _sample(shares: Array, per_bin: int | None, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Return slices with tissue in them, (slices,), in order: all, or so many of each bin."""
+    indices = np.flatnonzero(shares >= LEAST_TISSUE)
+    if per_bin is None:
+        return indices
+    which = np.searchsorted(_BIN_EDGES, shares[indices])
+    chosen = [rng.permutation(indices[which == number])[:per_bin] for number in np.unique(which)]
+    return np.sort(np.concatenate([indices[:0], *chosen]))
 
 
 def _bins(rows: Array) -> tuple[SliceBin, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_mri_cae import InputError
-from napari_mri_cae.evaluation import read_table, write_table
+from napari_mri_cae.evaluation import read_table, worst_slices, write_table
 
 
 def test_there_and_back(row: Callable, tmp_path: Path) -> None:
@@ -45,3 +45,25 @@ def test_not_a_table(text: str, tmp_path: Path) -> None:
 def test_no_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_table(tmp_path / "nowhere.tsv")
+
+
+def test_worst_slices(row: Callable) -> None:
+    rows = [
+        row(31.0, slice=1),
+        row(29.0, slice=2),
+        row(math.nan, slice=3, region="brain", pixels=0),
+        row(20.0, slice=4, model="other"),
+        # Nothing was blanked out of this one.
+        row(10.0, slice=5),
+        row(math.inf, slice=5, model="identity", mse=0.0),
+        row(math.inf, slice=6),
+        # Strong noise is no merit of the slice.
+        row(23.0, slice=1, corruption="strong"),
+        row(19.0, slice=2, corruption="strong"),
+    ]
+    found = worst_slices(rows, "first", count=3)
+    assert [(one.row.corruption, one.row.slice, one.difference) for one in found] == [
+        ("strong", 2, -2.0),
+        ("noise", 2, -1.0),
+        ("noise", 1, 1.0),
+    ]

@@ -1,7 +1,9 @@
+import copy
 import json
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,18 @@ def test_a_saved_model_gives_the_same_bits_in_a_fresh_process(model, tmp_path):
         expected = model.network(torch.from_numpy(slices)).numpy()
     subprocess.run([sys.executable, "-c", _RUN, path, tmp_path / "in.npy", tmp_path / "out.npy"], check=True)
     assert np.array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+def test_what_float16_holds_exactly_takes_half_the_size(model, tmp_path):
+    whole = save_model(model, tmp_path / "whole.safetensors")
+    rounded = replace(model, network=copy.deepcopy(model.network).half().float())
+    half = save_model(rounded, tmp_path / "half.safetensors")
+    saved = whole.stat().st_size - half.stat().st_size
+    assert saved > 0.9 * 2 * sum(p.numel() for p in model.network.parameters())
+    read = read_model(half).network.state_dict()
+    for name, tensor in rounded.network.state_dict().items():
+        assert read[name].dtype == torch.float32
+        assert torch.equal(read[name], tensor)
 
 
 def test_a_file_of_version_1_opens_for_ever():

@@ -19,7 +19,11 @@ SHIPPED = Path(file.__file__).parent / "weights"
 def test_the_default_model_clears_its_bar_on_subjects_it_has_not_seen():
     card = load_model().card
     trained = {(data.name, subject) for data in card.training.data for subject in data.training_subjects}
-    rows = {(row.data, row.corruption): row for row in card.metrics if row.plane == "axial"}
+    rows = {
+        (row.data, row.corruption): row
+        for row in card.metrics
+        if (row.plane, row.region) == ("axial", "whole slice")
+    }
     assert all((row.data, subject) not in trained for row in rows.values() for subject in row.subjects)
     for data, clean, gain in (("ds002748", 45, 9), ("ds000011", 40, 4)):
         noisy = rows[data, "gaussian-noise sigma=0.03"]
@@ -43,7 +47,7 @@ def test_the_default_model_denoises_a_phantom_of_odd_size():
 def test_every_card_tells_where_the_model_is_from(path):
     card = read_card(path)
     assert card.name == path.stem
-    assert path.stat().st_size < 4e6
+    assert path.stat().st_size < 6e6
     assert card.title
     assert card.licence
     assert card.versions

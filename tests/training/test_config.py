@@ -21,7 +21,7 @@ def test_recipes_come_back_from_their_own_yaml(name, tmp_path):
         ({"epochz": 3}, "^epochz: there is no such setting"),
         ({"optimizer.learning_rate": -1}, r"^optimizer.learning_rate: must be greater than 0, and is -1\.$"),
         ({"optimizer.kind": "sgd", "optimizer.epsilon": 1e-3}, "^optimizer: epsilon is not for sgd"),
-        ({"optimizer.kind": "adam", "optimizer.weight_decay": 0.1}, "weight_decay is for adamw"),
+        ({"optimizer.kind": "adam", "optimizer.weight_decay": 0.1}, "weight_decay is for adamw and muon"),
         (
             {"schedule.decay_steps": 9},
             "^schedule: warmup_steps and decay_steps together must not exceed the 4",

@@ -89,6 +89,66 @@ def test_adamw_takes_its_constants():
     assert (chosen["weight_decay"], chosen["betas"], chosen["eps"]) == (0.1, (0.9, 0.99), 1e-3)
 
 
+def test_muon_moves_kernels_by_an_orthogonal_matrix_and_the_rest_as_adamw_does():
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape):
+        return nn.Parameter(torch.randn(shape, generator=generator))
+
+    settings = Optimizer(kind="muon", learning_rate=1e-2, weight_decay=0.1)
+    for shape in ((8, 4, 3, 3), (40, 4, 3, 3)):
+        kernel = drawn(*shape)
+        before, gradient = kernel.detach().clone(), torch.randn(shape, generator=generator)
+        optimizer = make_optimizer(settings, [kernel])
+        kernel.grad = gradient
+        optimizer.step()
+        left, _, right = np.linalg.svd(gradient.reshape(shape[0], -1).numpy(), full_matrices=False)
+        moved = (kernel.detach() - before * (1 - 1e-2 * 0.1)).reshape(shape[0], -1).numpy()
+        step = -moved / (1e-2 * 0.2 * math.sqrt(max(shape[0], 36)))
+        # In the gradient's own directions, each by about 1.
+        along = left.T @ step @ right.T
+        assert np.abs(np.diag(along) - 1).max() < 0.4
+        assert np.abs(along - np.diag(np.diag(along))).max() < 0.05
+    first, bias = drawn(8, 1, 3, 3), drawn(8)
+    same = [nn.Parameter(each.detach().clone()) for each in (first, bias)]
+    ours = make_optimizer(settings, [first, bias])
+    theirs = torch.optim.AdamW(same, 1e-2, weight_decay=0.1, fused=True)
+    for _ in range(3):
+        for mine, yours in zip((first, bias), same, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            yours.grad = mine.grad.clone()
+        ours.step()
+        theirs.step()
+    assert all(torch.equal(mine, yours) for mine, yours in zip((first, bias), same, strict=True))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_muon_goes_on_from_its_state(fused):
+    def start():
+        network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3))
+        torch.manual_seed(1)
+        for parameter in network.parameters():
+            nn.init.normal_(parameter)
+        return network, make_optimizer(Optimizer(kind="muon"), network.parameters(), fused=fused)
+
+    def step(network, optimizer, number):
+        network(torch.full((1, 1, 8, 8), float(number))).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    whole, optimizer = start()
+    for number in range(3):
+        step(whole, optimizer, number)
+    resumed, first = start()
+    step(resumed, first, 0)
+    step(resumed, first, 1)
+    second = make_optimizer(Optimizer(kind="muon"), resumed.parameters(), fused=fused)
+    second.load_state_dict(first.state_dict())
+    step(resumed, second, 2)
+    for mine, yours in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(mine, yours)
+
+
 def test_the_rate_falls_on_a_plateau_as_in_keras():
     optimizer = make_optimizer(Optimizer(kind="sgd", learning_rate=1e-3), [nn.Parameter(torch.ones(1))])
     plateau = make_plateau(PlateauRate(factor=0.2, patience=3, least=1e-5, min_delta=1e-4), optimizer)

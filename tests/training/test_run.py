@@ -56,10 +56,16 @@ def test_a_run_leaves_everything_about_it(run, config):
     assert (card.multiple_of, card.intensity, card.plane) == (2, "volume", "any")
     assert card.training.corruption == config.augmentation.model_dump(mode="json")
     assert card.domain.spacings == (1.0, 1.0)
+    # Clean and noisy, in all planes, of what it has learnt from.
+    assert {len(each.corruptions) for each in card.slice_statistics} == {0, 1}
+    assert {(each.plane, each.volumes) for each in card.slice_statistics} == {
+        (plane, 3) for plane in ("axial", "coronal", "sagittal")
+    }
 
     assert [json.loads(line) for line in folder.events_path.read_text().splitlines()] == events
     kinds = [event["event"] for event in events if event["event"] not in ("step", "preparing")]
-    assert kinds == ["start", *["validation", "picture", "preview"] * 2, "end"]
+    assert kinds == ["start", *["validation", "picture", "preview"] * 2, *["finishing"] * 3, "end"]
+    previews = [event for event in events if event["event"] == "preview"]
     rows = folder.metrics()
     assert [row["step"] for row in rows] == [2, 4]
     assert rows[0]["psnr/bids/sigma=0.05"] > 20
@@ -74,12 +80,12 @@ def test_a_run_leaves_everything_about_it(run, config):
     assert folder.status.state == "finished"
     assert not folder.status.alive
 
-    with np.load(folder.path / events[-2]["path"]) as preview:
+    with np.load(folder.path / previews[-1]["path"]) as preview:
         assert set(preview) == {"original", "corrupted", "reconstructed"}
         assert preview["original"].shape == preview["reconstructed"].shape
         noise = preview["corrupted"] - preview["original"]
     assert 0 < noise.std() < 0.15
-    for picture in (folder.path / events[-2]["sheet"], folder.curves_path):
+    for picture in (folder.path / previews[-1]["sheet"], folder.curves_path):
         with Image.open(picture) as image:
             assert image.width > 100
 
@@ -212,6 +218,34 @@ def test_a_volume_that_cannot_be_read_is_named_or_skipped_with_a_warning(config,
     assert json.loads((folder.path / "data.json").read_text())["left_out"][0]["path"] == str(bad)
 
 
+def test_what_is_usual_for_the_model_is_left_out_where_it_cannot_be_told(config, root, tmp_path):
+    def spoil(event):
+        if event["event"] == "finishing":
+            (root / "plain" / "b.nii").write_bytes(b"damaged")
+
+    folder = RunFolder(train(config, tmp_path / "run", on_event=spoil))
+    assert folder.status.state == "finished"
+    assert load_model(folder.model_path).card.slice_statistics == ()
+    warnings = [event["message"] for event in folder.read_events()[0] if event["event"] == "warning"]
+    assert len(warnings) == 1
+    assert "own slices" in warnings[0]
+    assert "b.nii" in warnings[0]
+
+
+def test_who_stops_a_run_at_its_end_does_without_what_is_usual(config, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+
+    def stop(event):
+        if event["event"] == "finishing" and event["done"] == 0:
+            folder.request("stop")
+            time.sleep(0.5)
+
+    train(config, folder.path, on_event=stop)
+    assert folder.status.state == "finished"
+    assert folder.read_events()[0][-1]["event"] == "end"
+    assert load_model(folder.model_path).card.slice_statistics == ()
+
+
 def test_a_run_can_begin_with_a_models_weights(run, config, tmp_path):
     folder, _ = run
     fine = {"epochs": 1, "optimizer.learning_rate": 1e-9, "schedule.kind": "constant", "average_decay": 0}
@@ -220,9 +254,20 @@ def test_a_run_can_begin_with_a_models_weights(run, config, tmp_path):
         load_model(place).network.state_dict() for place in (folder.model_path, tuned / "model.safetensors")
     )
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
-    other = config.with_values({"start_from": str(folder.model_path), "architecture_parameters.channels": 8})
+    wide = {"architecture_parameters": {"channels": 8, "levels": 1}}
+    other = config.with_values({"start_from": str(folder.model_path), **wide})
     with pytest.raises(InputError, match=r"start_from: .* has another architecture"):
         train(other, tmp_path / "other")
+
+
+def test_weights_stored_in_half_the_size_are_those_of_the_run_rounded(run, config, tmp_path):
+    folder, _ = run
+    half = train(config.with_values({"stored_as": "float16"}), tmp_path / "half")
+    rounded, full = (
+        load_model(place / "model.safetensors").network.state_dict() for place in (half, folder.path)
+    )
+    assert all(torch.equal(rounded[name], full[name].half().float()) for name in full)
+    assert any(not torch.equal(rounded[name], full[name]) for name in full)
 
 
 def test_gradients_are_clipped_in_mixed_precision_too(config, tmp_path):

@@ -65,8 +65,8 @@ def test_a_square_is_drawn_on_any_panel(window) -> None:
         assert state.chain[4] == ChainItem(expected, enabled=True)
         assert row.check.isChecked()
         assert row.form.settings == expected
-        assert comparison.corruptions[-1] == expected
         window.until_done()
+        assert comparison.corruptions[-1] == expected
         drawn = window.on_screen("corrupted")
         assert (drawn[top : top + size, left : left + size] == 0.75).all()
         assert (drawn == 0.75).sum() == drawn[top : top + size, left : left + size].size

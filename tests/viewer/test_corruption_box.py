@@ -176,7 +176,7 @@ def test_the_hand_on_a_slider_moves_the_comparison(alone) -> None:
     window.drag(slider.native, 0.8)
     sigma = slider.value
     assert sigma == pytest.approx(0.2, abs=0.03)
-    assert comparison.corruptions == (GaussianNoise(sigma=sigma),)
+    window.until(lambda: comparison.corruptions == (GaussianNoise(sigma=sigma),))
     assert noise.form.settings == GaussianNoise(sigma=sigma)
     window.until(lambda: comparison.done[5] and window.cell("slice", "psnr", "corrupted") != before)
     window.until_done()
@@ -197,10 +197,10 @@ def test_the_hand_on_a_slider_moves_the_comparison(alone) -> None:
     window.check(noise.check)
     dropout = box.row(PixelDropout)
     window.check(dropout.check)
-    assert [type(corruption) for corruption in comparison.corruptions] == [GaussianNoise, PixelDropout]
     after = window.until_done().corrupted.copy()
+    assert [type(corruption) for corruption in comparison.corruptions] == [GaussianNoise, PixelDropout]
     window.click(dropout.earlier)
     window.click(dropout.earlier)
-    assert [type(corruption) for corruption in comparison.corruptions] == [PixelDropout, GaussianNoise]
     assert not np.array_equal(window.until_done().corrupted, after)
+    assert [type(corruption) for corruption in comparison.corruptions] == [PixelDropout, GaussianNoise]
     assert window.sentences == []

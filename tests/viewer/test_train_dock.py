@@ -17,16 +17,18 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
+from napari_mri_cae.comparison.noteworthy import typicality
 from napari_mri_cae.models import list_models, load_model
 from napari_mri_cae.training import RunFolder, TrainingConfig
 from napari_mri_cae.training.run_folder import RunStatus, is_alive
+from napari_mri_cae.viewer.compare import open_docks
+from napari_mri_cae.viewer.plots import plot_colors
 from napari_mri_cae.viewer.train import TrainDock
-from napari_mri_cae.viewer.train.comparing import open_docks
 from napari_mri_cae.viewer.train.follower import PREVIEWS, Preview
+from napari_mri_cae.viewer.train.plots import Curves
 from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
-from napari_mri_cae.viewer.train.progress_box import in_hours
 from napari_mri_cae.viewer.train.state import TrainState
-from napari_mri_cae.viewer.widgets import NOTHING
+from napari_mri_cae.viewer.widgets import NOTHING, in_hours
 
 PATIENCE_S = 60
 RECIPE = {
@@ -124,18 +126,18 @@ def recipe(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """Every training that is started; none outlives the test."""
-    from napari_mri_cae.viewer.train import process
+    from napari_mri_cae.viewer import processes
 
     begun: list[subprocess.Popen[bytes]] = []
-    start = process.subprocess.Popen
+    start = subprocess.Popen
 
     def remember(*args: Any, **kwargs: Any) -> Any:
         begun.append(start(*args, **kwargs))
         return begun[-1]
 
-    monkeypatch.setattr(process.subprocess, "Popen", remember)
+    monkeypatch.setattr(subprocess, "Popen", remember)
     # On a machine that is busy otherwise a test should not wait for all of that.
-    monkeypatch.setattr(process, "_NICENESS", 1)
+    monkeypatch.setattr(processes, "_NICENESS", 1)
     yield begun
     for one in begun:
         if one.poll() is None:
@@ -290,6 +292,9 @@ def test_from_a_folder_to_compare(
     assert compare.model_box.model.currentText() == "tiny-volumes"
     held_out = compare.comparison.volume.name.removesuffix("_T1w")
     assert held_out in compare.comparison.model.card.training.data[0].validation_subjects
+    # The card tells what is usual after the noise that Compare begins with.
+    assert typicality(compare.comparison).reason == ""
+    assert dock.visibleRegion().isEmpty()
     assert sentences == []
 
 
@@ -369,13 +374,13 @@ def test_a_run_that_cannot_begin_says_why(
     hands = alone()
     dock = hands.dock
     dock.open_folder(folder)
-    dock.data_box.open_configuration(recipe(architecture="no-such-network", architecture_parameters={}))
+    dock.data_box.open_configuration(recipe(start_from="no-such-model"))
     dock.state.run_folder = tmp_path / "run"
     hands.click(dock.run_box.train_button)
     hands.until(lambda: not dock.session.is_going_on)
     hands.until(lambda: hands.sentences)
-    assert "no-such-network" in hands.sentences.pop()
-    assert "no-such-network" in dock.progress_box.state.text()
+    assert "no-such-model" in hands.sentences.pop()
+    assert "no-such-model" in dock.progress_box.state.text()
     # The folder is taken now.
     dock.state.run_folder = tmp_path / "run"
     hands.click(dock.run_box.train_button)
@@ -473,14 +478,46 @@ def test_a_run_of_yesterday(alone: Callable[[], Hands], tmp_path: Path) -> None:
     assert hands.dock.session.run is None
 
 
+def test_legends_name_every_curve_in_its_colour(qtbot: Any) -> None:
+    viewer = ViewerModel()
+    curves = Curves(plot_colors(viewer))
+    qtbot.addWidget(curves)
+    row = {
+        f"psnr/{data}/sigma={sigma}": 30.0
+        for data in ("ixi", "oasis")
+        for sigma in ("0", "0.03", "0.1", "0.2")
+    }
+    curves.add_batch(0.5, 0.2)
+    curves.add_epoch({"epoch": 1, "training_loss": 0.2, "validation_loss": 0.3, **row})
+    curves.draw()
+
+    def pens() -> list[tuple[str, Qt.PenStyle]]:
+        pens = [item.opts["pen"] for item in curves.psnr.getPlotItem().listDataItems()]
+        return [(pen.color().name(), pen.style()) for pen in pens]
+
+    assert len(set(pens())) == 8
+    text = curves.legends[curves.psnr].text()
+    assert "oasis\N{NO-BREAK SPACE}0.03" in text
+    assert all(color in text for color, _ in pens())
+    assert "batch" not in curves.legends[curves.loss].text()
+    before = pens()
+    viewer.theme = "light"
+    curves.set_colors(plot_colors(viewer))
+    assert pens() != before
+    assert all(color in curves.legends[curves.psnr].text() for color, _ in pens())
+    curves.clear()
+    assert curves.legends[curves.psnr].text() == ""
+
+
 def test_a_schedule_stretches_with_the_epochs() -> None:
     state = TrainState()
     before = state.config
     state.choose_epochs(2)
-    assert (state.config.epochs, state.config.schedule.decay_steps) == (2, round(1700 * 2 / 46))
-    assert state.config.schedule.warmup_steps == 100
-    state.choose_epochs(46)
-    assert abs(state.config.schedule.decay_steps - before.schedule.decay_steps) < 46
+    assert state.config.epochs == 2
+    assert state.config.schedule.decay_steps == round(before.schedule.decay_steps * 2 / before.epochs)
+    assert state.config.schedule.warmup_steps == before.schedule.warmup_steps == 100
+    state.choose_epochs(before.epochs)
+    assert abs(state.config.schedule.decay_steps - before.schedule.decay_steps) < before.epochs
 
 
 def test_durations() -> None:

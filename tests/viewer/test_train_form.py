@@ -10,12 +10,14 @@ from pydantic import BaseModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_mri_cae.models.architectures import ARCHITECTURES, IMPORTED
 from napari_mri_cae.training import TrainingConfig
 from napari_mri_cae.viewer.forms import SettingsForm
 from napari_mri_cae.viewer.forms.kinds import kind_of, tag_of, tag_value
 from napari_mri_cae.viewer.forms.leaves import Leaf
 from napari_mri_cae.viewer.forms.nested import ListEditor, ModelEditor, OptionalEditor, UnionEditor
-from napari_mri_cae.viewer.train.data_box import GROUPS
+from napari_mri_cae.viewer.train.data_box import GROUPS, DataBox
+from napari_mri_cae.viewer.train.state import TrainState
 
 BASE = TrainingConfig.model_validate(
     {
@@ -260,3 +262,39 @@ def test_early_stopping_is_switched(form: SettingsForm[TrainingConfig]) -> None:
     assert form.section("early_stopping").fold.button.text() == "Early stopping: off"
     editor.check.click()
     assert form.settings.early_stopping is not None
+
+
+def test_another_architecture_is_chosen_from_a_list_and_begins_with_its_own_parameters(qtbot) -> None:
+    state = TrainState()
+    box = DataBox(state, pytest.fail)
+    qtbot.addWidget(box)
+    box.settings.set_open(True)
+    assert box.form is not None
+    picker = box.form.widget("architecture")
+    assert picker.choices == ARCHITECTURES
+    assert picker.value == state.config.architecture == "residual-unet"
+    assert state.config.architecture_parameters
+    picker.value = "datacamp2018"
+    assert state.config.architecture == "datacamp2018"
+    assert state.config.architecture_parameters == {}
+    assert box.form.widget("architecture_parameters").value == ""
+    picker.value = "skip-unet"
+    change(box.form.widget("architecture_parameters"), "channels: 8")
+    assert state.config.architecture_parameters == {"channels": 8}
+    # An imported network has an architecture of its own.
+    state.config = state.config.model_copy(update={"architecture": IMPORTED})
+    assert picker.value == IMPORTED
+
+
+def test_who_has_chosen_a_recipe_can_type_the_epochs(qtbot) -> None:
+    state = TrainState()
+    box = DataBox(state, pytest.fail)
+    qtbot.addWidget(box)
+    box.show()
+    box.recipe.setFocus()
+    box.recipe.setCurrentIndex(box.recipe.findData("datacamp2018"))
+    box.recipe.activated.emit(box.recipe.currentIndex())
+    assert box.window().focusWidget() is box.epochs
+    QTest.keyClicks(box.epochs.lineEdit(), "7")
+    QTest.keyClick(box.epochs.lineEdit(), Qt.Key.Key_Return)
+    assert (state.recipe, state.config.epochs) == ("datacamp2018", 7)

@@ -1,5 +1,6 @@
 import gzip
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from nibabel.testing import data_path
 
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.volume import Volume, reading
+from napari_mri_cae.volume import Volume, reading, streams
 
 SHAPE = (5, 6, 7)
 
@@ -175,7 +176,11 @@ def test_a_volume_is_never_held_twice(tmp_path: Path, rng: np.random.Generator, 
     assert peak(lambda: Volume.load(path).data) < 0.6 * theirs
 
 
-def test_a_gzip_file_of_several_members(tmp_path: Path, voxels: np.ndarray) -> None:
+@pytest.mark.parametrize("decoder", [streams.decoder, zlib])
+def test_a_gzip_file_of_several_members(
+    tmp_path: Path, voxels: np.ndarray, decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "decoder", decoder)
     content = save(tmp_path / "volume.nii", voxels).read_bytes()
     path = tmp_path / "volume.nii.gz"
     path.write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]) + bytes(512))

@@ -2,9 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any, Final, get_args
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from napari_mri_cae.cli.options import whole_number
 from napari_mri_cae.corruptions import (
@@ -22,6 +20,8 @@ from napari_mri_cae.corruptions import (
     RicianNoise,
     Spikes,
 )
+from napari_mri_cae.corruptions.parameters import parameter_bounds, read_parameter
+from napari_mri_cae.errors import InputError
 
 # Option: the corruption it adds, which of its parameters it gives, what stands for it in the help.
 OPTIONS: Final[dict[str, tuple[type[Corruption], str, str]]] = {
@@ -132,11 +132,9 @@ def parameter_type(kind: type[Corruption], field: str) -> Callable[[str], Any]:
 
     def parse(text: str) -> Any:
         try:
-            return getattr(kind(**{field: text}), field)
-        except ValidationError:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} will not do: give a {_number(kind, field)}, {_bounds(kind, field)}."
-            ) from None
+            return read_parameter(kind, field, text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse
 
@@ -144,22 +142,5 @@ def parameter_type(kind: type[Corruption], field: str) -> Callable[[str], Any]:
 def describe_parameter(kind: type[Corruption], field: str) -> str:
     """Return what a parameter is and its bounds, for the help of an option."""
     text = (kind.model_fields[field].description or "").split("; left open", maxsplit=1)[0]
-    bounds = _bounds(kind, field)
+    bounds = parameter_bounds(kind, field)
     return (f"{text} ({bounds})" if bounds else text).replace("%", "%%")
-
-
-def _number(kind: type[Corruption], field: str) -> str:
-    annotation = kind.model_fields[field].annotation
-    return "number" if float in (annotation, *get_args(annotation)) else "whole number"
-
-
-def _bounds(kind: type[Corruption], field: str) -> str:
-    limits = {
-        name: getattr(limit, name)
-        for limit in kind.model_fields[field].metadata
-        for name in ("ge", "le")
-        if hasattr(limit, name)
-    }
-    if "le" in limits:
-        return f"{limits['ge']:g} to {limits['le']:g}"
-    return f"{limits['ge']:g} or more" if "ge" in limits else ""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from napari_mri_cae.cli.chain import add_chain, read_chain
 from napari_mri_cae.cli.options import add_frame, add_json, add_plane, add_volume
-from napari_mri_cae.cli.output import Progress, check_writable, print_json, write_sidecar
+from napari_mri_cae.cli.output import Progress, print_json
+from napari_mri_cae.files import check_writable, write_sidecar
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

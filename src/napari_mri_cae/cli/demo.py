@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from napari_mri_cae.cli.display import has_display, virtual_display
 from napari_mri_cae.cli.options import add_frame, add_json, add_model
-from napari_mri_cae.cli.output import Progress, check_writable, decibels, print_facts, print_json, print_table
+from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json, print_table
 from napari_mri_cae.cli.window import WindowFailed, open_window
+from napari_mri_cae.files import check_writable
 
 _PICTURE: Final = Path("mri-cae-demo.png")
 _HOW_TO: Final = (

@@ -16,26 +16,18 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mri_cae.cli.chain import OPTIONS, describe_parameter, parameter_type
 from napari_mri_cae.cli.options import add_frame, add_json, whole_number
-from napari_mri_cae.cli.output import (
-    Progress,
-    check_writable,
-    decibels,
-    print_json,
-    print_table,
-    write_sidecar,
-)
+from napari_mri_cae.cli.output import Progress, decibels, print_json, print_table
 from napari_mri_cae.corruptions import Corruption
-from napari_mri_cae.errors import InputError
+from napari_mri_cae.models.registry import DEFAULT_MODEL
 from napari_mri_cae.planes import PLANES
 
 if TYPE_CHECKING:
-    from napari_mri_cae.evaluation import Row, Summary
+    from napari_mri_cae.evaluation import Summary
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -120,19 +112,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    output = check_writable(arguments.output, *arguments.volumes)
-    report = arguments.report and check_writable(arguments.report, *arguments.volumes)
-    if report and report.absolute() == output.absolute():
-        raise InputError(f"{report} is named for two outputs: choose another name for the report.")
+    from napari_mri_cae.evaluation import EvaluationPlan, EvaluationSettings, carry_out, summarize
 
-    from napari_mri_cae.evaluation import Evaluation, EvaluationSettings, run_to_table, summarize
-
-    evaluation = Evaluation(
-        arguments.volumes,
-        arguments.model or [None],
-        _conditions(arguments),
-        arguments.baseline,
-        EvaluationSettings(
+    plan = EvaluationPlan(
+        volumes=tuple(arguments.volumes),
+        models=tuple(arguments.model or [DEFAULT_MODEL]),
+        conditions=tuple(map(tuple, _conditions(arguments))),
+        baselines=tuple(arguments.baseline),
+        settings=EvaluationSettings(
             planes=tuple(dict.fromkeys(arguments.plane)),
             slices=arguments.slices,
             every=arguments.every,
@@ -141,39 +128,33 @@ def run(arguments: argparse.Namespace) -> None:
             exact=arguments.exact,
         ),
         frame=arguments.frame,
+        output=arguments.output.expanduser(),
+        report=arguments.report and arguments.report.expanduser(),
     )
+    command = shlex.join(["mri-cae", *sys.argv[1:]]) if sys.argv[1:2] == ["evaluate"] else ""
 
     def resumed(slices: int) -> None:
-        print(f"note: going on after {slices} slices of an evaluation that was interrupted", file=sys.stderr)
+        _note(f"going on after {slices} slices of an evaluation that was interrupted")
 
     with Progress() as progress:
-        rows = run_to_table(evaluation, output, on_progress=progress, on_resume=resumed)
-    for remark in evaluation.remarks:
-        print("note:", remark, file=sys.stderr)
-    command = shlex.join(["mri-cae", *sys.argv[1:]]) if sys.argv[1:2] == ["evaluate"] else ""
-    summaries = summarize(rows)
-    made = {
-        "command": command or "evaluate",
-        "output": output.name,
-        "report": report.name if report else None,
-        **evaluation.provenance(),
-        "summary": [asdict(one) for one in summaries],
-        "tests": _tests(rows),
-    }
-    sidecar = write_sidecar(output, made)
-    if report:
-        from napari_mri_cae.evaluation import write_report
-
-        write_report(evaluation, rows, report, command=command)
+        outputs = carry_out(plan, command=command, on_progress=progress, on_resume=resumed)
+    if outputs.was_complete:
+        _note(f"{plan.output} was complete already, and nothing was measured again")
+    for remark in outputs.remarks:
+        _note(remark)
     if arguments.json:
-        print_json(made)
+        print_json(outputs.made)
     else:
-        _print_summaries(summaries)
+        _print_summaries(summarize(outputs.rows))
         print()
         print(
-            f"{output}: {len(rows)} rows; means, tests and how it was made are in {sidecar.name}"
-            + (f", and a report is in {report}" if report else "")
+            f"{plan.output}: {len(outputs.rows)} rows; means, tests and how it was made are in "
+            f"{outputs.sidecar.name}" + (f", and a report is in {plan.report}" if plan.report else "")
         )
+
+
+def _note(sentence: str) -> None:
+    print("note:", sentence, file=sys.stderr)
 
 
 def _conditions(arguments: argparse.Namespace) -> list[list[Corruption]]:
@@ -201,20 +182,6 @@ def _chain(text: str) -> list[Corruption]:
         parse: Callable[[str], Any] = parameter_type(kind, field)
         chain.append(kind(**{field: parse(value)}))
     return chain
-
-
-def _tests(rows: "list[Row]") -> "list[dict[str, Any]]":
-    from napari_mri_cae.evaluation.settings import REGIONS
-    from napari_mri_cae.evaluation.significance import UNITS, compare_models
-    from napari_mri_cae.evaluation.summary import METRICS
-
-    return [
-        asdict(one)
-        for metric in METRICS
-        for region in REGIONS
-        for unit in UNITS
-        for one in compare_models(rows, metric=metric, region=region, unit=unit)
-    ]
 
 
 def _print_summaries(summaries: "list[Summary]") -> None:

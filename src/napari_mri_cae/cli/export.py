@@ -8,7 +8,7 @@ takes. What has to be done around it is described, as JSON, in its metadata:
 import argparse
 from pathlib import Path
 
-from napari_mri_cae.cli.output import check_writable
+from napari_mri_cae.files import check_writable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 from napari_mri_cae.cli.options import add_json
-from napari_mri_cae.cli.output import check_writable, print_json
+from napari_mri_cae.cli.output import print_json
+from napari_mri_cae.files import check_writable
 from napari_mri_cae.intensity import SCALINGS
 from napari_mri_cae.planes import PLANES
 

@@ -1,33 +1,17 @@
-"""What commands print and write."""
+"""What commands print."""
 
-import json
 import math
-import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from napari_mri_cae.errors import InputError
+from napari_mri_cae.files import to_json
 
 
 def print_json(value: Any) -> None:
     """Print a value as strict JSON."""
     print(to_json(value))
-
-
-def to_json(value: Any) -> str:
-    """Return strict JSON text: what is infinite or not a number becomes null."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -50,34 +34,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def decibels(value: float) -> str:
     """Return a PSNR as people read it."""
     return "infinite" if math.isinf(value) else "-" if math.isnan(value) else f"{value:.2f}"
-
-
-def check_writable(path: Path, *inputs: Path) -> Path:
-    """Return a path to write to, before hours are spent on what goes there.
-
-    Raises
-    ------
-    InputError
-        If its folder is not there or cannot be written to, if it is a folder itself, or one of the inputs.
-    """
-    path = path.expanduser()
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written: no permission to write in {path.parent.absolute()}.")
-    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
-        raise InputError(f"{path} is the input itself: choose another name for the output.")
-    return path
-
-
-def write_sidecar(image: Path, facts: Mapping[str, Any]) -> Path:
-    """Write how an image was made beside it, in a file of the same name that ends in .json."""
-    name = image.name.removesuffix(".gz")
-    path = image.with_name(f"{name.rpartition('.')[0]}.json")
-    path.write_text(to_json(facts) + "\n", encoding="utf-8")
-    return path
 
 
 class Progress:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Final
 
 from napari_mri_cae import __version__
-from napari_mri_cae.errors import InputError
+from napari_mri_cae.errors import sentence_of
 
 # Each is a module of this package ("_" for "-") with `configure(parser)` and `run(arguments)`.
 _COMMANDS: Final = {
@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "evaluate": "measure models on corrupted slices of volumes: a table, tests, a report",
     "import-keras": "turn a model that Keras saved into a model file of this software",
     "export": "write a model as an ONNX file",
+    "describe": "write on a model's card what is usual for it",
     "train": "train a model as a YAML file says",
 }
 _INTERRUPTED: Final = 130
@@ -99,14 +100,8 @@ def build_parser(words: Collection[str] = tuple(_COMMANDS)) -> argparse.Argument
 
 def _sentence(error: Exception) -> str:
     """Return an error as one sentence."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for this"
-    return f"unexpected {type(error).__name__}: {error} ('mri-cae --debug' shows where)"
+    unexpected = f"unexpected {type(error).__name__}: {error} ('mri-cae --debug' shows where)"
+    return sentence_of(error) or unexpected
 
 
 def _fail(sentence: str, status: int) -> int:

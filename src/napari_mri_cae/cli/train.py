@@ -8,7 +8,6 @@ and the best model. Ctrl-C stops it, and it can be resumed.
 """
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from napari_mri_cae.training import TrainingConfig
 
 _CONFIG: Final = "config.yaml"
-# Turns that a thread waits for another before it sleeps: some microseconds. A training is a fifth faster than
-# with threads that sleep at once, as they do in the viewer; much longer waits hurt when cores are shared.
-_SPINS: Final = "3000"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,8 +62,6 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.config is None:
         arguments.usage_error("give a recipe's name, a YAML file or a run folder.")
-    # OpenMP reads it when torch is loaded, which is not yet.
-    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     config, folder = _read(arguments)
 
     from napari_mri_cae.training import RunFolder, train
@@ -139,7 +133,7 @@ def _show(event: Mapping[str, Any]) -> None:
             f"{event['validation_loss']:.4g}{quality}{' (best)' if event['best'] else ''}",
             flush=True,
         )
-    elif kind in ("warning", "preparing"):
+    elif kind in ("warning", "preparing", "finishing"):
         print(event["message"], flush=True)
     elif kind in ("paused", "resumed"):
         print(kind, flush=True)

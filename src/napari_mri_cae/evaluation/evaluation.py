@@ -25,6 +25,7 @@ from napari_mri_cae.evaluation.regions import measure_regions
 from napari_mri_cae.evaluation.settings import EvaluationSettings
 from napari_mri_cae.evaluation.subjects import Name, name_volumes
 from napari_mri_cae.evaluation.table import Row
+from napari_mri_cae.files import checksum
 from napari_mri_cae.planes import Plane, plane_axis
 from napari_mri_cae.slices import OnProgress, take_slices
 from napari_mri_cae.volume import Volume
@@ -266,7 +267,7 @@ class Evaluation:
                 {
                     "name": name,
                     "file": None if model.path is None else model.path.name,
-                    "sha256": None if model.path is None else _checksum(model.path),
+                    "sha256": None if model.path is None else checksum(model.path),
                     "card": model.card.model_dump(mode="json"),
                 }
                 for name, model in zip(self.model_names, self.models, strict=False)
@@ -286,7 +287,7 @@ class Evaluation:
 
     @cached_property
     def _checksums(self) -> list[str]:
-        return [_checksum(path) for path in self.paths]
+        return [checksum(path) for path in self.paths]
 
     def _jobs(
         self, done: frozenset[tuple[str, str, str, int]], counter: "_Counter", pool: ThreadPoolExecutor
@@ -476,18 +477,3 @@ def _names_of(models: "Sequence[Model]") -> list[str]:
         else model.card.name
         for model in models
     ]
-
-
-def _checksum(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error

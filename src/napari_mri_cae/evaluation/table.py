@@ -112,6 +112,7 @@ def run_to_table(
     *,
     on_progress: OnProgress | None = None,
     on_resume: Callable[[int], object] | None = None,
+    on_rows: Callable[[Sequence[Row]], object] | None = None,
 ) -> list[Row]:
     """Run an evaluation and write its table as the rows come in.
 
@@ -127,6 +128,8 @@ def run_to_table(
         Called with (slices done, all slices) now and then.
     on_resume : callable, optional
         Called with the number of slices that an interrupted run of the same evaluation left.
+    on_rows : callable, optional
+        Called with the rows of a few slices when they are on disk.
 
     Returns
     -------
@@ -150,6 +153,8 @@ def run_to_table(
             rows += batch
             file.writelines(map(_row_line, batch))
             file.flush()
+            if on_rows is not None:
+                on_rows(batch)
     part.replace(path)
     return rows
 

@@ -17,6 +17,7 @@ from napari_mri_cae.training.config import (
     PlateauRate,
     Schedule,
 )
+from napari_mri_cae.training.muon import Muon
 
 
 def make_optimizer(
@@ -48,9 +49,8 @@ def make_optimizer(
     betas = (0.9, 0.999 if settings.square_decay is None else settings.square_decay)
     if settings.kind == "adam":
         return torch.optim.Adam(parameters, rate, betas, settings.epsilon or 1e-7, fused=fused)
-    return torch.optim.AdamW(
-        parameters, rate, betas, settings.epsilon or 1e-8, settings.weight_decay, fused=fused
-    )
+    kind = Muon if settings.kind == "muon" else torch.optim.AdamW
+    return kind(parameters, rate, betas, settings.epsilon or 1e-8, settings.weight_decay, fused=fused)
 
 
 def make_schedule(

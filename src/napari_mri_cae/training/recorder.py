@@ -1,5 +1,6 @@
 """What a training leaves in its run folder while it goes on."""
 
+import copy
 import csv
 import io
 import math
@@ -213,10 +214,13 @@ class Recorder(lightning.Callback):
         self.save_some_model(module, trainer.global_step)
         if self._board is not None:
             self._board.close()
-        epoch = trainer.global_step // (module.steps // self._config.epochs)
+
+    def tell_end(self, step: int, steps: int) -> None:
+        """Record that all is done, after so many of the training's steps."""
+        epoch = step // (steps // self._config.epochs)
         self._record(
             "end",
-            step=trainer.global_step,
+            step=step,
             epoch=epoch,
             minutes=round(self._seconds / 60, 2),
             early=epoch < self._config.epochs,
@@ -235,7 +239,10 @@ class Recorder(lightning.Callback):
 
     def _save_model(self, module: ReconstructionModule, step: int) -> None:
         minutes = (self._seconds + self._clock.so_far()) / 60
-        save_model(Model(module.result, self._make_card(module, step, minutes)), self._folder.model_path)
+        network = module.result
+        if self._config.stored_as == "float16":
+            network = copy.deepcopy(network).half().float()
+        save_model(Model(network, self._make_card(module, step, minutes)), self._folder.model_path)
 
     def _save_checkpoint(
         self, trainer: lightning.Trainer, epoch: int, better: bool, row: Mapping[str, float]
@@ -250,9 +257,9 @@ class Recorder(lightning.Callback):
             every = self._config.checkpoints.every_epochs
             name = f"epoch-{epoch:04d}-loss-{row['validation_loss']:.3g}.ckpt"
             kept = ["best.ckpt"] * better + [name] * bool(every and epoch % every == 0)
-            for copy in kept:
+            for kept_as in kept:
                 shutil.copyfile(last, beside)
-                beside.replace(folder / copy)
+                beside.replace(folder / kept_as)
         except OSError:
             beside.unlink(missing_ok=True)
             raise

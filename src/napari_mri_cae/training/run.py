@@ -58,8 +58,8 @@ def train(
         Go on from the end of the run's last finished epoch; from the start, if it had finished none.
     on_event
         Called, in this thread, with each event: a mapping with "event" ("preparing", "start", "step",
-        "validation", "preview", "picture", "paused", "resumed", "warning", "stopped", "error", "end"), "time"
-        and the facts.
+        "validation", "preview", "picture", "finishing", "paused", "resumed", "warning", "stopped", "error",
+        "end"), "time" and the facts.
 
     Returns
     -------
@@ -139,10 +139,13 @@ def _run(
     from napari_mri_cae.training.data import ValidationSet, training_batches
     from napari_mri_cae.training.facts import make_card, versions
     from napari_mri_cae.training.module import ReconstructionModule, choose_sample
+    from napari_mri_cae.training.network import check_network
     from napari_mri_cae.training.recorder import Recorder
     from napari_mri_cae.training.trainer import Unsized, early_stopping, fit
+    from napari_mri_cae.training.usual_slices import add_slice_statistics
 
     leads, processes = trainer.is_global_zero, trainer.world_size
+    check_network(config)
     software = versions()
     progress = _progress(control, record)
     prepared = _prepare(config, folder, software, record, progress, leads=leads)
@@ -182,6 +185,11 @@ def _run(
     except Stopped:
         recorder.save_some_model(module, trainer.global_step)
         raise
+    if leads:
+        # The training is over: who stops it now does without.
+        with suppress(Stopped):
+            add_slice_statistics(folder, prepared.data.sources, config.seed, control.check, record)
+    recorder.tell_end(trainer.global_step, module.steps)
 
 
 def _prepare(
@@ -277,21 +285,19 @@ def _progress(control: Control, record: Record) -> Callable[[int, int, str], Non
 def _start_from(module: "ReconstructionModule", config: TrainingConfig) -> None:
     """Begin with the weights of a model."""
     from napari_mri_cae.models import load_model
+    from napari_mri_cae.training.network import load_weights
 
     model = load_model(config.start_from)
-    same = model.card.architecture == config.architecture
-    try:
-        if same:
-            module.network.load_state_dict(model.network.state_dict())
-            if config.average_decay:
-                module.average.load_state_dict(model.network.state_dict())
-    except RuntimeError:
-        same = False
-    if not same:
+    fits = model.card.architecture == config.architecture
+    if fits:
+        weights = model.network.state_dict()
+        begin = [module.network, *([module.average] if config.average_decay else [])]
+        fits = all(load_weights(network, weights) for network in begin)
+    if not fits:
         raise InputError(
             f"start_from: {config.start_from} has another architecture, {model.card.architecture} "
             f"{model.card.architecture_parameters or ''}: choose a model of {config.architecture} with the "
-            "same parameters."
+            "same parameters; a residual-unet may have more blocks than the model it starts from."
         )
 
 

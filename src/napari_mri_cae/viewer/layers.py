@@ -12,7 +12,7 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.orientations import aff2axcodes
 
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.volume import Volume
+from napari_mri_cae.volume import Frames, Volume
 
 #: The key under which everything of ours lies in a layer's metadata.
 METADATA_KEY: Final = "napari_mri_cae"
@@ -23,7 +23,7 @@ Role = Literal[
 ]
 
 LayerType = Literal["image", "labels"]
-VolumeLayer = tuple[npt.NDArray[Any], dict[str, Any], LayerType]
+VolumeLayer = tuple[npt.NDArray[Any] | Frames, dict[str, Any], LayerType]
 
 # A slider stands beside its axis' label, and moving along axis 0 goes through the axial slices.
 AXIS_LABELS: Final = ("axial", "coronal", "sagittal")
@@ -39,8 +39,9 @@ def volume_layer(volume: Volume) -> VolumeLayer:
 
     Returns
     -------
-    data : numpy.ndarray
-        The volume's own float32 array, not a copy, in I-P-L order; int32 for a label image.
+    data : numpy.ndarray or Frames
+        The volume's own float32 array, not a copy, in I-P-L order; int32 for a label image. Of a series what
+        reads the frames that are looked at.
     kwargs : dict
         Name, scale and units (mm, and the frames' distance in seconds where the file tells it), axis labels,
         and for an image its colormap and contrast limits (the volume's window; a series takes the first
@@ -72,7 +73,7 @@ def volume_layer(volume: Volume) -> VolumeLayer:
     # napari asks for limits that differ, a constant volume's do not.
     kwargs["contrast_limits"] = (window.low, window.high if window.high > window.low else window.low + 1)
     kwargs["colormap"] = "gray"
-    return volume.data, kwargs, "image"
+    return volume.frames, kwargs, "image"
 
 
 def role_of(layer: Layer) -> Role | None:
@@ -108,7 +109,7 @@ def volume_of(layer: Layer, dims: Dims | None = None) -> Volume | None:
     frame = frame_on_screen(layer, dims)
     volume = _own_metadata(layer).get("volume")
     # Metadata travels with what other plugins make of a layer; only equal voxels are still the file's.
-    if isinstance(volume, Volume) and role_of(layer) == "source" and _same(layer.data, volume.data):
+    if isinstance(volume, Volume) and role_of(layer) == "source" and _same(layer.data, volume):
         return volume.frame(frame)
     affine = layer_affine(layer)
     if aff2axcodes(affine) != ("I", "P", "L"):
@@ -189,9 +190,9 @@ def _own_metadata(layer: Layer) -> dict[str, Any]:
     return own if isinstance(own, dict) else {}
 
 
-def _same(data: Any, volume_data: npt.NDArray[np.float32]) -> bool:
-    return data is volume_data or (
-        data.shape == volume_data.shape and np.array_equal(np.asarray(data), volume_data, equal_nan=True)
+def _same(data: Any, volume: Volume) -> bool:
+    return data is volume.frames or (
+        data.shape == volume.shape and np.array_equal(np.asarray(data), volume.data, equal_nan=True)
     )
 
 

@@ -257,10 +257,19 @@ class PlaneView:
         overlays = self._viewer.canvas.overlays
         for side, letter in letters.items():
             key = _overlay_key(side)
-            if key not in overlays:
-                overlays[key] = TextOverlay(position=_POSITIONS[side], gridded=True, font_size=_LETTER_SIZE)
-            overlays[key].text = letter if self._orientation_known or not letter else f"{letter}?"
-            overlays[key].visible = bool(letter)
+            text = letter if self._orientation_known or not letter else f"{letter}?"
+            if key in overlays:
+                overlays[key].text = text
+                overlays[key].visible = bool(text)
+            elif text:
+                # Complete at once: every change has all letters of all panels laid out anew.
+                overlays[key] = TextOverlay(
+                    text=text,
+                    visible=True,
+                    position=_POSITIONS[side],
+                    gridded=True,
+                    font_size=_LETTER_SIZE,
+                )
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:

@@ -39,3 +39,11 @@ def dropped_urls(event: QDropEvent) -> list[QUrl]:
 def dropped_paths(event: QDropEvent) -> list[Path]:
     """Return the files and folders of this computer that are being dropped."""
     return [Path(url.toLocalFile()) for url in dropped_urls(event) if url.isLocalFile()]
+
+
+def in_hours(seconds: float) -> str:
+    """Return a duration as people say it: 45 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -100,7 +100,7 @@ def save_layer(layer: Layer | LayerData, path: str | Path) -> Path:
     target = _with_extension(Path(path))
     if isinstance(volume, Volume) and not is_labels:
         values = _intensities(values, volume, role)
-    if not isinstance(volume, Volume) or volume.data.shape != values.shape:
+    if not isinstance(volume, Volume) or volume.shape != values.shape:
         # A foreign layer, or what is left of ours after a crop: its transform says where it lies.
         values, affine = _in_ipl_order(values, layer_affine(Layer.create(data, dict(meta), kind)))
         volume = Volume.from_array(values, affine=affine, name=name, is_label=is_labels)

@@ -1,6 +1,7 @@
 """Tell a label image from an intensity image."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ def stem(path: Path) -> str:
     return re.sub(r"(\.[a-z]{1,4})(\.(gz|bz2|zst))?$", "", path.name, flags=re.IGNORECASE) or path.name
 
 
-def is_label_image(name: str, header: Any, data: npt.NDArray[np.floating[Any]]) -> bool:
+def is_label_image(name: str, header: Any, data: Iterable[npt.NDArray[np.floating[Any]]]) -> bool:
     """Tell whether a file holds labels: by its NIfTI intent or its BIDS suffix.
 
     An integer type alone says nothing (most T1w files are integers), and a file called a mask that holds
@@ -52,5 +53,5 @@ def _intent_code(header: Any) -> int:
         return 0
 
 
-def _is_whole(data: npt.NDArray[np.floating[Any]]) -> bool:
+def _is_whole(data: Iterable[npt.NDArray[np.floating[Any]]]) -> bool:
     return all(bool(np.array_equal(part, np.rint(part), equal_nan=True)) for part in data)

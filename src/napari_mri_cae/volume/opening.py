@@ -6,7 +6,6 @@ Every way in which a file can be wrong ends here, or in `reading`, as one senten
 import contextlib
 import logging
 import os
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.volume.grid import Grid, check_shape, is_usable
 from napari_mri_cae.volume.nifti_header import repair_header
+from napari_mri_cae.volume.streams import DECODING_ERRORS
 
 SUFFIXES: Final = (".nii", ".hdr", ".img", ".mgh", ".mgz", ".mnc", ".head", ".brik", ".par", ".rec", ".v")
 COMPRESSIONS: Final = (".gz", ".bz2", ".zst")
@@ -113,7 +113,7 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path.name} cannot be opened without {missing}: put both files in one folder."
         ) from error
-    except zlib.error as error:
+    except DECODING_ERRORS as error:
         raise InputError(f"{path.name} is damaged: copy or download it again.") from error
     except EOFError as error:
         raise InputError(f"{path.name} ends before its voxels do: copy or download it again.") from error

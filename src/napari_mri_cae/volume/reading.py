@@ -19,6 +19,8 @@ from napari_mri_cae.volume.streams import GzipStream, Stream
 _SLAB_VOXELS: Final = (1 << 17, 1 << 19)
 _SKIP_BYTES: Final = 1 << 18
 
+TOO_LARGE: Final = "Some intensities are too large for single precision: they became infinite."
+
 
 def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
     """Read all voxels of a file.
@@ -36,43 +38,82 @@ def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...
         If the file is damaged or ends before its voxels do, or does not fit into memory.
     """
     grid = opened.grid
-    overflowed: list[str] = []
     with readable_errors(opened.path):
         data = np.empty(grid.ipl_shape, np.float32)
         target = grid.orientation.to_file(data).reshape(*grid.shape[:3], grid.frames, copy=False)
-        with np.errstate(over="call", call=lambda kind, _flag: overflowed.append(kind)):
+        with noted_overflow() as overflowed:
             if opened.raw is not None:
                 _read_raw(opened.raw, target)
             else:
                 with _closed_after(opened.proxy):
                     _read_proxy(opened, target)
-    if overflowed:
-        return data, ("Some intensities are too large for single precision: they became infinite.",)
-    return data, ()
+    return data, ((TOO_LARGE,) if overflowed else ())
+
+
+@contextlib.contextmanager
+def noted_overflow() -> Iterator[list[str]]:
+    """Give a list that is not empty any more when intensities were too large for single precision."""
+    overflowed: list[str] = []
+    with np.errstate(over="call", call=lambda kind, _flag: overflowed.append(kind)):
+        yield overflowed
 
 
 def _read_raw(raw: Raw, target: npt.NDArray[np.float32]) -> None:
-    x, y, z, frames = target.shape
-    plane = x * y * raw.dtype.itemsize
-    planes = _planes_at_a_time(target)
-    buffer = bytearray(planes * plane)
-    # A cache line between planes: a power of two apart, they would push each other out of the cache.
-    padded = np.empty((planes, x * y + 16), np.float32)
-    intensities = padded[:, : x * y].reshape(planes, y, x, copy=False).transpose(2, 1, 0)
-    with _stream(raw) as stream:
-        _skip(stream, raw.offset)
-        for frame in range(frames):
-            for start in range(0, z, planes):
-                count = min(planes, z - start)
-                view = memoryview(buffer)[: count * plane]
-                _fill(stream, view)
-                stored = np.frombuffer(view, raw.dtype).reshape((x, y, count), order="F")
-                # Converted before it is reordered: one pass in memory order, and then only copying.
-                slab = intensities[..., :count]
-                _apply_slope(stored, raw, slab)
-                target[:, :, start : start + count, frame] = slab
+    slabs = Slabs(raw, target)
+    with stream_of(raw) as stream:
+        skip(stream, raw.offset)
+        for frame in range(target.shape[3]):
+            slabs.read(stream, frame)
         if isinstance(stream, GzipStream):
             stream.finish()
+
+
+class Slabs:
+    """Puts voxels from a stream in their places, some planes at a time.
+
+    Parameters
+    ----------
+    raw : Raw
+    target : numpy.ndarray
+        (x, y, z, t) float32, in the file's order.
+
+    Attributes
+    ----------
+    frame_bytes : int
+        How long a frame is in the file.
+    """
+
+    def __init__(self, raw: Raw, target: npt.NDArray[np.float32]) -> None:
+        x, y, z, _ = target.shape
+        self._raw = raw
+        self._target = target
+        self._plane = x * y * raw.dtype.itemsize
+        self.frame_bytes = z * self._plane
+        self._planes = _planes_at_a_time(target)
+        self._buffer = bytearray(self._planes * self._plane)
+        # A cache line between planes: a power of two apart, they would push each other out of the cache.
+        padded = np.empty((self._planes, x * y + 16), np.float32)
+        in_planes = padded[:, : x * y].reshape(self._planes, y, x, copy=False)
+        self._intensities = in_planes.transpose(2, 1, 0)
+
+    def read(self, stream: Stream, frame: int) -> None:
+        """Read a frame from where the stream is.
+
+        Raises
+        ------
+        EOFError
+            If the stream ends before the frame does.
+        """
+        x, y, z, _ = self._target.shape
+        for start in range(0, z, self._planes):
+            count = min(self._planes, z - start)
+            view = memoryview(self._buffer)[: count * self._plane]
+            _fill(stream, view)
+            stored = np.frombuffer(view, self._raw.dtype).reshape((x, y, count), order="F")
+            # Converted before it is reordered: one pass in memory order, and then only copying.
+            slab = self._intensities[..., :count]
+            _apply_slope(stored, self._raw, slab)
+            self._target[:, :, start : start + count, frame] = slab
 
 
 def _planes_at_a_time(target: npt.NDArray[np.float32]) -> int:
@@ -97,7 +138,8 @@ def _apply_slope(stored: npt.NDArray[Any], raw: Raw, intensities: npt.NDArray[np
 
 
 @contextlib.contextmanager
-def _stream(raw: Raw) -> Iterator[Stream]:
+def stream_of(raw: Raw) -> Iterator[Stream]:
+    """Open the bytes that a file holds, decompressed."""
     if is_gzip(raw.path):
         with raw.path.open("rb", buffering=0) as file:
             yield GzipStream(file)
@@ -111,7 +153,8 @@ def _stream(raw: Raw) -> Iterator[Stream]:
             yield file
 
 
-def _skip(stream: Stream, count: int) -> None:
+def skip(stream: Stream, count: int) -> None:
+    """Read on without keeping anything."""
     scratch = memoryview(bytearray(min(count, _SKIP_BYTES)))
     while count:
         part = scratch[: min(count, len(scratch))]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.intensity import Window
+from napari_mri_cae.volume.frames import Frames
 from napari_mri_cae.volume.grid import Grid, check_shape, is_usable
 from napari_mri_cae.volume.labels import is_label_image, stem
 from napari_mri_cae.volume.opening import open_file
@@ -31,9 +32,6 @@ class Volume:
 
     Attributes
     ----------
-    data : numpy.ndarray
-        float32, C-contiguous, (I, P, L), or (T, I, P, L) of a series; the file's own intensities with its
-        slope applied. NaN and Inf are kept.
     path : pathlib.Path or None
         The file it came from.
     name : str
@@ -46,7 +44,7 @@ class Volume:
 
     def __init__(
         self,
-        data: npt.NDArray[np.float32],
+        data: npt.NDArray[np.float32] | Frames,
         grid: Grid,
         *,
         path: Path | None = None,
@@ -54,7 +52,7 @@ class Volume:
         is_label: bool = False,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.data = data
+        self._data = data
         self.path = path
         self.name = name
         self.is_label = is_label
@@ -63,7 +61,7 @@ class Volume:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Read a volume or a series.
+        """Read a volume; of a series the header, and each frame when it is first needed.
 
         Parameters
         ----------
@@ -78,7 +76,12 @@ class Volume:
         """
         file = Path(path).expanduser()
         opened = open_file(file)
-        data, notes = read_voxels(opened)
+        data: npt.NDArray[np.float32] | Frames
+        notes: tuple[str, ...] = ()
+        if opened.grid.frames > 1 and opened.raw is not None:
+            data = Frames(opened, opened.raw)
+        else:
+            data, notes = read_voxels(opened)
         name = stem(file)
         return cls(
             data,
@@ -137,8 +140,32 @@ class Volume:
         return cls(voxels, Grid(shape, given), name=name, is_label=is_label)
 
     def __repr__(self) -> str:
-        shape = " x ".join(str(length) for length in self.data.shape)
+        shape = " x ".join(str(length) for length in self.shape)
         return f"Volume({self.name!r}, {shape}, {' x '.join(f'{mm:.3g}' for mm in self.spacing)} mm)"
+
+    @property
+    def data(self) -> npt.NDArray[np.float32]:
+        """The voxels: float32, C-contiguous, (I, P, L), or (T, I, P, L) of a series.
+
+        The file's own intensities with its slope applied. NaN and Inf are kept. All frames of a series are
+        read for it; `frame` and `frames` read those that are asked for.
+
+        Raises
+        ------
+        InputError
+            If the frames of a series cannot all be read.
+        """
+        return self._data.all() if isinstance(self._data, Frames) else self._data
+
+    @property
+    def frames(self) -> npt.NDArray[np.float32] | Frames:
+        """The same as `data`, or what can be indexed like it and reads the frames that are looked at."""
+        return self._data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of `data`: (I, P, L) or (T, I, P, L)."""
+        return self._data.shape
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
@@ -189,13 +216,15 @@ class Volume:
             raise InputError(f"{self._called} has no frame {t}: choose 0 to {self.n_frames - 1}.")
         if not self.is_series:
             return self
+        data = self._data[t]
+        notes = self._data.notes if isinstance(self._data, Frames) else ()
         return Volume(
-            self.data[t],
+            data,
             self._grid.one_frame(),
             path=self.path,
             name=self.name,
             is_label=self.is_label,
-            notes=self.notes,
+            notes=self.notes + notes,
         )
 
     @cached_property
@@ -263,10 +292,10 @@ class Volume:
             If the shape is another one, the kind of file is unknown, or it cannot be written.
         """
         given = np.asarray(array)
-        if given.shape != self.data.shape:
+        if given.shape != self.shape:
             raise InputError(
                 f"An array of {' x '.join(map(str, given.shape))} does not fit {self._called} "
-                f"({' x '.join(map(str, self.data.shape))}): save it like the volume that it was made of."
+                f"({' x '.join(map(str, self.shape))}): save it like the volume that it was made of."
             )
         return write_grid(given, self._grid, Path(path).expanduser(), is_label=self.is_label)
 

@@ -172,23 +172,42 @@ def test_only_some_patches_vary_where_the_probability_says_so(scans, make_config
     assert np.isin(varied, np.concatenate([volume.voxels.clip(0, 1).ravel() for volume in volumes])).all()
 
 
-def test_zoom_averages_pixels(write_volume, make_config):
-    # Stripes one pixel wide vanish where pixels are four times as large.
+def _stripes(write_volume, make_config, **sampling):
+    """Patches of stripes one pixel wide, 0 and 1."""
     stripes = np.zeros((64, 64, 64))
     stripes[::2] = 1
     for name in ("s0", "s1"):
         write_volume(f"scans/{name}.nii", stripes)
     changes = {**PATCHES, "data": [{"folder": "scans", "validation": ["s0"]}], "planes": ["coronal"]}
-    sampling = {**PATCHES["sampling"], "flips": False}
-    plain, zoomed = (
-        Patches(_prepared(make_config(**{**changes, "sampling": {**sampling, **zoom}})), lambda: 0)
-        .batch(0)
-        .clean.numpy()
-        for zoom in ({}, {"zoom": [4, 4]})
-    )
+    changes |= {"batch_size": 16, "sampling": {**PATCHES["sampling"], "flips": False, **sampling}}
+    return Patches(_prepared(make_config(**changes)), lambda: 0).batch(0).clean.numpy()[:, 0]
+
+
+def test_zoom_averages_pixels(write_volume, make_config):
+    # Stripes vanish where pixels are four times as large.
+    plain, zoomed = (_stripes(write_volume, make_config, **zoom) for zoom in ({}, {"zoom": [4, 4]}))
     assert zoomed.shape == plain.shape
-    assert plain.std((1, 2, 3)).min() > 0.45
-    assert np.abs(zoomed[:, 0, 2:-2, 2:-2] - 0.5).max() < 0.05
+    assert plain.std((1, 2)).min() > 0.45
+    assert np.abs(zoomed[:, 2:-2, 2:-2] - 0.5).max() < 0.05
+
+
+def test_zoom_leaves_pixels_out_if_asked_to(write_volume, make_config):
+    def zoomed(factor, by):
+        return _stripes(write_volume, make_config, zoom=[factor, factor], zoom_by=by)
+
+    # Every third pixel of stripes is stripes again.
+    third = zoomed(3, "subsampling")
+    assert set(np.unique(third)) == {0, 1}
+    assert (np.abs(np.diff(third, axis=1)) == 1).all()
+    # Every fourth is one value, and an average is the value between.
+    either = zoomed(4, "either")[:, 2:-2, 2:-2]
+    kept = np.abs(either.mean((1, 2)) - 0.5) > 0.25
+    assert 2 <= kept.sum() <= 14
+    assert set(np.unique(either[kept])) == {0, 1}
+    assert np.abs(either[~kept] - 0.5).max() < 0.05
+    # There is nothing to leave out where pixels get smaller.
+    np.testing.assert_array_equal(zoomed(0.5, "subsampling"), zoomed(0.5, "averaging"))
+    assert len(np.unique(zoomed(0.5, "subsampling"))) > 2
 
 
 def test_folders_are_drawn_from_by_their_share(scans, write_volume, make_config, rng):

@@ -21,32 +21,11 @@ from napari_mri_cae.evaluation.significance import (
     smallest_wilcoxon_p,
 )
 from napari_mri_cae.evaluation.summary import Metric, Summary, summarize
+from napari_mri_cae.evaluation.summary_lines import SHOWN, format_metric, summary_lines
 from napari_mri_cae.evaluation.table import Row
 
-# As the thesis by Arnaiz Rodríguez (2021) has them.
-_COLUMNS: Final[tuple[Metric, ...]] = ("mse", "dssim", "ssim", "psnr")
 _TESTED: Final[tuple[Metric, ...]] = ("psnr", "ssim")
 _ALPHA: Final = 0.05
-
-
-@dataclass(frozen=True)
-class _Cell:
-    mean: str
-    sd: str
-    best: bool
-
-
-@dataclass(frozen=True)
-class _Line:
-    """One model under one corruption; `span` is the number of lines of that corruption, on its first one."""
-
-    corruption: str
-    span: int
-    model: str
-    n_slices: int
-    n_unchanged: int
-    n_infinite: int
-    cells: tuple[_Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -119,9 +98,11 @@ def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict
         "conditions": [condition.label for condition in evaluation.conditions],
         "planes": planes,
         "regions": REGIONS,
-        "columns": _COLUMNS,
+        "columns": SHOWN,
         "tables": {
-            (plane, region): _lines([one for one in summaries if (one.plane, one.region) == (plane, region)])
+            (plane, region): summary_lines(
+                [one for one in summaries if (one.plane, one.region) == (plane, region)]
+            )
             for plane in planes
             for region in REGIONS
         },
@@ -161,38 +142,6 @@ def _boxes(rows: Sequence[Row], plane: str, styles: dict[str, int]) -> list[Char
     return box_charts([row for row in rows if row.plane == plane], "whole slice", styles)
 
 
-def _lines(summaries: Sequence[Summary]) -> list[_Line]:
-    """Return the lines of one plane's and region's table."""
-    by_place = {(one.corruption, one.model): one for one in summaries}
-    models = list(dict.fromkeys(one.model for one in summaries))
-    lines = []
-    for corruption in dict.fromkeys(one.corruption for one in summaries):
-        for number, model in enumerate(models):
-            one = by_place[corruption, model]
-            lines.append(
-                _Line(
-                    corruption,
-                    len(models) if number == 0 else 0,
-                    model,
-                    one.n_slices,
-                    one.n_unchanged,
-                    one.n_infinite,
-                    tuple(
-                        _cell(one, metric, [by_place[corruption, other] for other in models])
-                        for metric in _COLUMNS
-                    ),
-                )
-            )
-    return lines
-
-
-def _cell(one: Summary, metric: Metric, rivals: Sequence[Summary]) -> _Cell:
-    mean, sd = one.mean[metric], one.sd[metric]
-    means = [rival.mean[metric] for rival in rivals if not math.isnan(rival.mean[metric])]
-    best = max(means, default=mean) if metric in ("psnr", "ssim") else min(means, default=mean)
-    return _Cell(_number(mean, metric), "" if math.isnan(sd) else _number(sd, metric), mean == best)
-
-
 def _tests(rows: Sequence[Row], metric: Metric, networks: Sequence[str]) -> list[_Tested]:
     """Return the tests of every model against every other one; without a model, of all baselines."""
     models = list(networks) or None
@@ -202,22 +151,9 @@ def _tests(rows: Sequence[Row], metric: Metric, networks: Sequence[str]) -> list
     return [_Tested(first, second) for first, second in zip(by_subject, by_slice, strict=True)]
 
 
-def _number(value: float, metric: Metric) -> str:
-    if math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "∞"
-    if metric == "psnr":
-        return f"{value:.2f}"
-    if metric == "ssim":
-        return f"{value:.4f}"
-    mantissa, _, exponent = f"{value:.2e}".partition("e")
-    return f"{mantissa}e{int(exponent)}" if value else "0"
-
-
 def _difference(value: float, metric: Metric) -> str:
     """Return a difference of means, one that would round to nothing with its power of ten."""
-    text = _number(value, metric)
+    text = format_metric(value, metric)
     return f"{value:.0e}" if abs(value) > 0 and not text.strip("-0.") else text
 
 

@@ -22,8 +22,9 @@ _PUBLISHED: Final = {
     "uoc2021-residual-unet": ("uoc2021_residual_unet", "ResidualUNet"),
     "uoc2021-myronenko": ("uoc2021_myronenko", "Myronenko"),
 }
-# Has no shape of its own: its parameters are the graph of an imported network.
-_GRAPH: Final = {"keras-graph": ("keras_graph", "KerasGraph")}
+IMPORTED: Final = "keras-graph"
+"""Has no shape of its own: its parameters are the graph of an imported network."""
+_GRAPH: Final = {IMPORTED: ("keras_graph", "KerasGraph")}
 ARCHITECTURES: Final[tuple[str, ...]] = (*_OURS, *_PUBLISHED)
 PUBLISHED: Final[tuple[str, ...]] = tuple(_PUBLISHED)
 """Those of published systems, in Keras."""

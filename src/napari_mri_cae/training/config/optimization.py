@@ -21,8 +21,11 @@ Sigma = Annotated[float, Field(ge=0, le=1)]
 class Optimizer(Settings):
     """What changes the weights; where nothing is said, with the constants of Keras."""
 
-    kind: Literal["adamw", "adam", "rmsprop", "sgd"] = Field(
-        "adamw", title="Kind", description="The algorithm: AdamW, Adam, RMSprop or plain gradient descent"
+    kind: Literal["adamw", "muon", "adam", "rmsprop", "sgd"] = Field(
+        "adamw",
+        title="Kind",
+        description="The algorithm: AdamW, Muon (kernels move by an orthogonal matrix, the rest as with "
+        "AdamW), Adam, RMSprop or plain gradient descent",
     )
     learning_rate: float = Field(
         1e-3, gt=0, le=10, title="Learning rate", description="Before what the schedule makes of it"
@@ -31,7 +34,7 @@ class Optimizer(Settings):
         0.0,
         ge=0,
         title="Weight decay",
-        description="Of AdamW: weights shrink by this times the learning rate at every step",
+        description="Of AdamW and Muon: weights shrink by this times the learning rate at every step",
     )
     l2: float = Field(
         0.0,
@@ -53,7 +56,7 @@ class Optimizer(Settings):
         gt=0,
         title="Epsilon",
         description="Added to the root of the squared gradients; empty is 1e-7, as in Keras, and 1e-8 with "
-        "AdamW",
+        "AdamW and Muon",
     )
     gradient_clip: float | None = Field(
         None, gt=0, title="Gradient clip", description="Longest gradient, as a norm; empty does not clip"
@@ -61,8 +64,8 @@ class Optimizer(Settings):
 
     @model_validator(mode="after")
     def _fitting(self) -> "Optimizer":
-        if self.weight_decay and self.kind != "adamw":
-            raise ValueError(f"weight_decay is for adamw; set it to 0 for {self.kind}, or use l2")
+        if self.weight_decay and self.kind not in ("adamw", "muon"):
+            raise ValueError(f"weight_decay is for adamw and muon; set it to 0 for {self.kind}, or use l2")
         if self.square_decay is not None and self.kind == "sgd":
             raise ValueError("square_decay is not for sgd; leave it empty")
         if self.epsilon is not None and self.kind == "sgd":

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from napari_mri_cae.corruptions import Augmentation
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.models.architectures import ARCHITECTURES, IMPORTED
 from napari_mri_cae.planes import PLANES, Plane
 from napari_mri_cae.training.config.base import Settings, validated
 from napari_mri_cae.training.config.data import (
@@ -49,6 +50,13 @@ def _named_augmentation(value: Any) -> Any:
             raise ValueError(f"there is no augmentation {value!r}; known are {', '.join(_AUGMENTATIONS)}")
         return _AUGMENTATIONS[value]()
     return value
+
+
+def _known_architecture(name: str) -> str:
+    """Refuse an architecture that there is not; a name in a recipe is as easily mistyped as any word."""
+    if name not in (*ARCHITECTURES, IMPORTED):
+        raise ValueError(f"there is no architecture {name!r}; known are {', '.join(ARCHITECTURES)}")
+    return name
 
 
 class TrainingConfig(Settings):
@@ -99,7 +107,12 @@ class TrainingConfig(Settings):
         description="Anew for every epoch, or once, so that a slice keeps the noise that was drawn for it",
     )
 
-    architecture: str = Field("skip-unet", title="Architecture", description="The shape of the network")
+    architecture: Annotated[str, AfterValidator(_known_architecture)] = Field(
+        "skip-unet",
+        title="Architecture",
+        description="The shape of the network; another one begins with its own parameters",
+        json_schema_extra={"choices": list(ARCHITECTURES)},
+    )
     architecture_parameters: dict[str, Any] = Field(
         default_factory=dict, title="Architecture's parameters", description="Those that differ from its own"
     )
@@ -109,7 +122,8 @@ class TrainingConfig(Settings):
     start_from: str | None = Field(
         None,
         title="Start from",
-        description="A model, by name or file, of the same architecture, whose weights to begin with",
+        description="A model, by name or file, of the same architecture, whose weights to begin with; "
+        "a residual-unet may have fewer blocks",
     )
 
     loss: Loss = Field("l1", title="Loss", description="What is made small: l1, mse, 1 - SSIM or DSSIM")
@@ -140,6 +154,11 @@ class TrainingConfig(Settings):
     )
     checkpoints: Checkpoints = Field(
         Checkpoints(), title="Checkpoints", description="What is kept, and what chooses the best"
+    )
+    stored_as: Literal["float32", "float16"] = Field(
+        "float32",
+        title="Weights stored as",
+        description="In the model's file; float16 rounds them, to half the size",
     )
     validation: Validation = Field(
         Validation(), title="Validation", description="What is measured after each epoch"

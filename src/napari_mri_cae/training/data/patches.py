@@ -133,10 +133,16 @@ def _draw_zoomed(source: _Drawable, patch: Array, sampling: PatchSampling, rng: 
     size = round(len(patch) * np.exp(rng.uniform(*np.log(sampling.zoom))))
     drawn = np.empty((size, size), np.float32)
     _draw_patch(source, drawn, rng)
-    resized = torch.nn.functional.interpolate(
-        torch.from_numpy(drawn)[None, None], patch.shape, mode="bilinear", antialias=True
-    )
+    image = torch.from_numpy(drawn)[None, None]
+    if size > len(patch) and _subsamples(sampling, rng):
+        resized = torch.nn.functional.interpolate(image, patch.shape, mode="nearest-exact")
+    else:
+        resized = torch.nn.functional.interpolate(image, patch.shape, mode="bilinear", antialias=True)
     patch[...] = resized[0, 0].numpy()
+
+
+def _subsamples(sampling: PatchSampling, rng: np.random.Generator) -> bool:
+    return bool(rng.random() < 0.5) if sampling.zoom_by == "either" else sampling.zoom_by == "subsampling"
 
 
 def _vary_intensities(patch: Array, sampling: PatchSampling, rng: np.random.Generator) -> None:

@@ -28,7 +28,8 @@ class CanvasNumbers:
         """Show the numbers of a slice; nothing where no single slice is on screen."""
         text = "" if comparison is None or index is None else _text(comparison, index)
         if OVERLAY not in self._overlays:
-            self._overlays[OVERLAY] = TextOverlay(text=text, position="bottom_right", visible=True)
+            # Without a box: napari (0.9) compiles the box's shader anew for every other text.
+            self._overlays[OVERLAY] = TextOverlay(text=text, position="bottom_right", box=False, visible=True)
         elif self._overlays[OVERLAY].text != text:
             self._overlays[OVERLAY].text = text
 

@@ -4,18 +4,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QShowEvent
-from qtpy.QtWidgets import (
-    QApplication,
-    QDockWidget,
-    QFrame,
-    QLabel,
-    QLineEdit,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.corruptions import BlankOut
@@ -36,17 +27,14 @@ from napari_mri_cae.viewer.compare.worst_box import WorstBox
 from napari_mri_cae.viewer.compare.worst_keys import WorstKeys
 from napari_mri_cae.viewer.compare.worst_slices import WorstSlices
 from napari_mri_cae.viewer.default_reader import DefaultReaderOffer
-from napari_mri_cae.viewer.notifications import report
-from napari_mri_cae.viewer.widgets import dropped_paths, dropped_urls, heading
+from napari_mri_cae.viewer.dock import Dock
+from napari_mri_cae.viewer.widgets import heading
 
 if TYPE_CHECKING:
     import napari.viewer
 
 
-_WIDTH = 380
-
-
-class CompareDock(QWidget):
+class CompareDock(Dock):
     """Original, corrupted, reconstructed and residual of a volume, side by side and live.
 
     Parameters
@@ -67,7 +55,6 @@ class CompareDock(QWidget):
         self._started = False
         self.state = CompareState.preferred()
         self.session = ComparisonSession(viewer, self.state)
-        self.setAcceptDrops(True)
         self.setMinimumWidth(350)
 
         self.source_box = SourceBox(self.session)
@@ -81,41 +68,27 @@ class CompareDock(QWidget):
         self.save_box = SaveBox(self.session)
         self.offer = DefaultReaderOffer()
         self.unfamiliar_note = UnfamiliarNote(self.session, self.state)
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setVisible(False)
         self.message.linkActivated.connect(lambda _link: self.session.restore_panels())
 
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(8, 6, 8, 8)
-        layout.setSpacing(6)
-        layout.addWidget(self.source_box)
-        layout.addWidget(self.message)
-        layout.addWidget(self.unfamiliar_note)
-        layout.addWidget(self.offer)
-        for title, boxes in (
-            ("Metrics", (self.metrics_box, self.progress_row, self.worst_box)),
-            ("Corruptions", (self.corruption_box,)),
-            ("View", (self.view_box,)),
-            ("Model", (self.model_box,)),
-        ):
-            layout.addWidget(heading(title))
-            for box in boxes:
-                layout.addWidget(box)
-        layout.addWidget(self.save_box)
-        layout.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        # Otherwise a file that is dropped on one of them becomes text.
-        for field in self.findChildren(QLineEdit):
-            field.setAcceptDrops(False)
+        self._set_parts(
+            (
+                self.source_box,
+                self.message,
+                self.unfamiliar_note,
+                self.offer,
+                heading("Metrics"),
+                self.metrics_box,
+                self.progress_row,
+                self.worst_box,
+                heading("Corruptions"),
+                self.corruption_box,
+                heading("View"),
+                self.view_box,
+                heading("Model"),
+                self.model_box,
+                self.save_box,
+            )
+        )
 
         self._keys = WorstKeys(viewer, self.worst)
         self._keys.bind_in(self)
@@ -164,30 +137,14 @@ class CompareDock(QWidget):
             time.sleep(0.01)
         return False
 
-    def sizeHint(self) -> QSize:
-        """Leave most of the window to the panels."""
-        return QSize(_WIDTH, 700)
-
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        """Take files."""
-        if event is not None and dropped_urls(event):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent | None) -> None:
-        """Open what has been dropped: one volume."""
-        if event is None:
-            return
-        event.acceptProposedAction()
-        paths = dropped_paths(event)
-        if len(paths) == 1:
-            if paths[0].suffix.lower() in MODEL_SUFFIXES:
-                self.model_box.open_model(paths[0])
-            else:
-                self.open_path(paths[0])
-        elif paths:
+    def _open_dropped(self, paths: list[Path]) -> None:
+        """Open one volume, or one model."""
+        if len(paths) > 1:
             self._on_failed(InputError("Drop one volume at a time: one comparison is shown."))
+        elif paths[0].suffix.lower() in MODEL_SUFFIXES:
+            self.model_box.open_model(paths[0])
         else:
-            self._on_failed(InputError("Only files of this computer can be dropped: save it first."))
+            self.open_path(paths[0])
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Compare what is there already, the first time and after the dock was closed."""
@@ -230,9 +187,7 @@ class CompareDock(QWidget):
                 self.session.open_layer(layer)
 
     def _close_if_hidden(self) -> None:
-        dock = self.parentWidget()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parentWidget()
+        dock = self.dock_widget
         if dock is not None and dock.isHidden():
             self.close_comparison()
 
@@ -254,10 +209,6 @@ class CompareDock(QWidget):
         if place is not None:
             place.setChecked(False)
 
-    def _on_failed(self, error: Exception) -> None:
-        self._say(str(error) if isinstance(error, InputError) else "")
-        report(error)
-
     def _on_panels_changed(self) -> None:
         missing = self.session.panels.missing
         if missing:
@@ -265,7 +216,3 @@ class CompareDock(QWidget):
             self._say(f'Deleted: {names}. <a href="restore">Show again</a>')
         elif "href" in self.message.text():
             self._say("")
-
-    def _say(self, text: str) -> None:
-        self.message.setText(text)
-        self.message.setVisible(bool(text))

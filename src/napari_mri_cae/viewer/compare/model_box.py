@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-from napari.qt.threading import FunctionWorker
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -23,13 +22,14 @@ from napari_mri_cae.models.file import SUFFIX
 from napari_mri_cae.models.keras import SUFFIXES as KERAS_SUFFIXES
 from napari_mri_cae.viewer.compare.session import ComparisonSession
 from napari_mri_cae.viewer.compare.state import CompareState
+from napari_mri_cae.viewer.device_picker import DevicePicker
 from napari_mri_cae.viewer.widgets import NOTHING, picker
 
 #: What the files of models end in.
 MODEL_SUFFIXES: Final = (SUFFIX, *KERAS_SUFFIXES)
+MODEL_FILTER: Final = f"Models ({' '.join(f'*{suffix}' for suffix in MODEL_SUFFIXES)});;All files (*)"
 # Of all the measurements on a card, those that a tooltip has room for.
 _QUOTED: Final = ("none", "gaussian-noise sigma=0.03")
-_AUTO = "auto"
 _TOOLTIP = Qt.ItemDataRole.ToolTipRole
 
 
@@ -48,7 +48,6 @@ class ModelBox(QWidget):
         super().__init__(parent)
         self._session = session
         self._state = state
-        self._worker: FunctionWorker[Any] | None = None
 
         self.model = picker("The autoencoder that reconstructs the corrupted slices")
         for card in list_models():
@@ -63,9 +62,7 @@ class ModelBox(QWidget):
         self.open_button.setToolTip(f"Open a model file: {', '.join(MODEL_SUFFIXES)}")
         self.open_button.clicked.connect(self._ask)
 
-        self.device = picker("What the network runs on. Auto takes the fastest device of this machine.")
-        self.device.addItem("Auto", _AUTO)
-        self.device.activated.connect(self._on_device)
+        self.device = DevicePicker(lambda name: setattr(state, "device", name))
         self.in_use = QLabel("")
         self.in_use.setWordWrap(True)
         self.in_use.setToolTip("The device in use and the arithmetic of its convolutions")
@@ -100,17 +97,8 @@ class ModelBox(QWidget):
         self._show()
 
     def list_devices(self) -> None:
-        """List this machine's devices. Loads torch, so it is done in a thread."""
-
-        def find() -> list[tuple[str, str]]:
-            from napari_mri_cae.reconstruction import available_devices, resolve_device
-
-            return [(name, resolve_device(name).description) for name in available_devices()]
-
-        self._worker = FunctionWorker(find)
-        self._worker.returned.connect(self._on_devices)
-        self._worker.errored.connect(self._session.failed.emit)
-        self._worker.start()
+        """List this machine's devices, in a thread."""
+        self.device.list_devices(self._session.failed.emit)
 
     def open_model(self, path: Path) -> None:
         """Use a model file, if it is one."""
@@ -123,9 +111,7 @@ class ModelBox(QWidget):
         self._state.model = str(path)
 
     def _ask(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
-        kinds = f"Models ({patterns});;All files (*)"
-        name, _ = QFileDialog.getOpenFileName(self, "Open a model", "", kinds)
+        name, _ = QFileDialog.getOpenFileName(self, "Open a model", "", MODEL_FILTER)
         if name:
             self.open_model(Path(name))
 
@@ -138,15 +124,6 @@ class ModelBox(QWidget):
 
     def _on_second_model(self, position: int) -> None:
         self._state.second_model = self.second_model.itemData(position)
-
-    def _on_device(self, position: int) -> None:
-        self._state.device = self.device.itemData(position)
-
-    def _on_devices(self, devices: list[tuple[str, str]]) -> None:
-        for name, description in devices:
-            if self.device.findData(name) < 0:
-                self.device.addItem(description.rsplit(", ", 1)[0], name)
-        self._show()
 
     def _show(self, *_: Any) -> None:
         state, comparison = self._state, self._session.comparison
@@ -163,7 +140,7 @@ class ModelBox(QWidget):
         self.second_model.setCurrentIndex(max(self.second_model.findData(state.second_model), 0))
         self.model.setCurrentIndex(max(self.model.findData(state.model), 0))
         self.model.setToolTip(self.model.itemData(self.model.currentIndex(), _TOOLTIP) or "")
-        self.device.setCurrentIndex(max(self.device.findData(state.device), 0))
+        self.device.show_device(state.device)
         self.exact.setChecked(state.exact)
         self.seed.setValue(state.seed)
         self.in_use.setText(NOTHING if comparison is None else comparison.device_description)
@@ -181,7 +158,7 @@ def describe_card(card: Card) -> str:
         lines.append(f"Trained on: {data}")
     plane = "axial" if card.plane == "any" else card.plane
     for row in card.metrics:
-        if row.plane == plane and row.corruption in _QUOTED:
+        if (row.plane, row.region) == (plane, "whole slice") and row.corruption in _QUOTED:
             before = "" if row.psnr_corrupted is None else f"{row.psnr_corrupted:.1f} → "
             what = "clean" if row.corruption == "none" else row.corruption
             lines.append(f"{row.data}, {row.plane}, {what}: {before}{row.psnr_reconstructed:.1f} dB")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Layer
 from psygnal import Signal
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import QThreadPool, QTimer
 
 from napari_mri_cae.comparison import Comparison, FinishedSlices
 from napari_mri_cae.errors import InputError
@@ -15,6 +15,7 @@ from napari_mri_cae.planes import Plane, plane_axis
 from napari_mri_cae.viewer.background import Background
 from napari_mri_cae.viewer.compare.canvas_numbers import CanvasNumbers
 from napari_mri_cae.viewer.compare.fill import Fill
+from napari_mri_cae.viewer.compare.one_paint import OnePaint
 from napari_mri_cae.viewer.compare.panels import Panels
 from napari_mri_cae.viewer.compare.saving import Saving
 from napari_mri_cae.viewer.compare.state import CompareState
@@ -95,6 +96,9 @@ class ComparisonSession:
         self.fill: Fill | None = None
         self.follows_viewer = True
         self._numbers = CanvasNumbers(viewer)
+        self._paint = OnePaint(viewer)
+        self._picture_is_due = False
+        self._settings_wait = False
         self._background = Background()
         self._saving = Saving(viewer, self._background)
         self._frame = 0
@@ -151,6 +155,7 @@ class ComparisonSession:
         self._background.forget(saves=True)
         self._saving.give_up(silently=True)
         self.disconnect()
+        self._settings_wait = False
         if self.fill is not None:
             self.fill.stop()
         # A batch takes a fraction of a second; a thread that outlives Qt would end in a crash.
@@ -176,6 +181,7 @@ class ComparisonSession:
         if self.comparison is None:
             self.failed.emit(InputError("There is nothing to save: open a volume first."))
             return
+        self._take_waiting_settings()
         self._saving.request(path, role)
         self.state.fill = True
         self._saving.write_finished(self.comparison)
@@ -372,7 +378,19 @@ class ComparisonSession:
         self.viewer.layers.events.begin_batch.disconnect(self._prepare_removal)
 
     def _on_settings_changed(self) -> None:
+        # A control that is dragged would else outrun every picture: each would be stale when it arrives.
+        self._settings_wait = self._picture_is_due
+        if not self._settings_wait:
+            self._take_settings()
+
+    def _take_waiting_settings(self) -> None:
+        self._picture_is_due = False
+        if self._settings_wait:
+            self._take_settings()
+
+    def _take_settings(self) -> None:
         state = self.state
+        self._settings_wait = False
         self._change(corruptions=state.corruptions, seed=state.seed, device=state.device, exact=state.exact)
 
     def _on_model_changed(self) -> None:
@@ -449,6 +467,9 @@ class ComparisonSession:
             self.failed.emit(error)
             return
         if changed:
+            if self.fill is not None and self.current_slice() is not None:
+                self._picture_is_due = True
+                self._paint.hold()
             self._follow_slice()
 
     # ---- following the viewer ------------------------------------------------------------------------
@@ -524,8 +545,18 @@ class ComparisonSession:
             self._tell_numbers()
         self.measured.emit()
         self.progressed.emit()
+        self._on_picture()
+
+    def _on_picture(self) -> None:
+        """Paint what has come, and then go on to what has been asked for meanwhile."""
+        self._picture_is_due = False
+        self._paint.release()
+        if self._settings_wait:
+            QTimer.singleShot(0, self._take_waiting_settings)
 
     def _on_idle(self) -> None:
+        self._paint.release()
+        self._take_waiting_settings()
         if self.viewer.dims.ndisplay == 3:
             self.panels.refresh()
         self.panels.refresh_thumbnails()
@@ -533,6 +564,7 @@ class ComparisonSession:
         self.progressed.emit()
 
     def _on_failed(self, error: Exception) -> None:
+        self._on_picture()
         self.failed.emit(error)
         self.progressed.emit()
 
@@ -545,6 +577,8 @@ class ComparisonSession:
         if self.fill is not None:
             self.fill.stop()
             self.fill = None
+        self._picture_is_due = self._settings_wait = False
+        self._paint.release()
         self._saving.give_up()
 
 

@@ -9,9 +9,9 @@ import pyqtgraph
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent
-from qtpy.QtWidgets import QGraphicsView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_mri_cae.viewer.plots import PlotColors, color_axes, make_plain
+from napari_mri_cae.viewer.plots import PlotColors, color_axes, plain_plot
 
 Array = npt.NDArray[np.float64]
 
@@ -53,11 +53,8 @@ class SliceCurves(QWidget):
         self._images = images
         self._n_slices = 0
         self._index: int | None = None
-        self.plot = pyqtgraph.PlotWidget(background=None)
-        # A background that is kept would be that of the theme before.
-        self.plot.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
+        self.plot = plain_plot()
         self._item = self.plot.getPlotItem()
-        make_plain(self._item)
         self._item.getAxis("left").setWidth(_AXIS_WIDTH)
         self._item.getViewBox().setDefaultPadding(0.0)
         self._item.getViewBox().disableAutoRange()

@@ -103,7 +103,7 @@ class SourceBox(QWidget):
         if comparison is None:
             return
         volume = comparison.volume
-        size = " x ".join(str(length) for length in volume.data.shape)
+        size = " x ".join(str(length) for length in volume.shape)
         spacing = " x ".join(f"{step:.3g}" for step in volume.spacing)
         notes = "".join(f"\n{note}" for note in volume.notes)
         self.hint.setText(f"{size} voxels, {spacing} mm{notes}")

@@ -1,5 +1,6 @@
 """What the user has chosen in one viewer's Compare dock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,6 +93,14 @@ class CompareState:
         """Return the settings that napari's preferences ask for."""
         chosen = compare_preferences()
         return cls(plane=chosen.plane, convention=chosen.convention, device=chosen.device)
+
+    def use_corruptions(self, corruptions: Sequence[Corruption]) -> None:
+        """Switch these on, in their order, at most one of each kind, and all others off."""
+        kinds = {corruption.kind for corruption in corruptions}
+        self.chain = (
+            *(ChainItem(corruption, enabled=True) for corruption in corruptions),
+            *(ChainItem(item.corruption) for item in self.chain if item.corruption.kind not in kinds),
+        )
 
     def replace_corruption(self, position: int, item: ChainItem) -> None:
         """Put another item at a position of the chain."""

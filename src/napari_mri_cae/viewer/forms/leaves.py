@@ -111,10 +111,12 @@ def _widget(name: str, field: FieldInfo, kind: Kind) -> Any:
         "label": field.title or in_words(name),
         "tooltip": field.description,
     }
-    if kind.choices and not kind.plain:
+    if (kind.choices and not kind.plain) or "choices" in extra:
         if kind.is_sequence:
             return _SeveralChoices(choices=kind.choices, **common)
         words: list[tuple[str, str | None]] = [(in_words(word), word) for word in kind.choices]
+        # Names are no words.
+        words += [(name, name) for name in extra.get("choices", ())]
         widget = ComboBox(
             choices=[("None", None), *words] if kind.is_optional else words,
             nullable=kind.is_optional,
@@ -167,6 +169,8 @@ def _set_value(widget: Any, value: Any) -> None:
     else:
         if isinstance(widget, (FloatSlider, Slider)) and value > widget.max:
             widget.max = value
+        elif isinstance(widget, ComboBox) and value not in widget.choices:
+            widget.set_choice(value, value)
         widget.value = value
 
 

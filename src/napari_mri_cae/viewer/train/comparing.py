@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from napari_mri_cae.models import Card, load_model
 from napari_mri_cae.models.user_models import remember_model
 from napari_mri_cae.training import RunFolder
-from napari_mri_cae.viewer.preferences import PLUGIN
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
+    from napari.viewer import Viewer
 
     from napari_mri_cae.viewer.compare import CompareDock
 
@@ -46,15 +45,6 @@ def held_out_volume(run: RunFolder) -> Path | None:
     return None
 
 
-def open_docks(viewer: "ViewerModel") -> "list[CompareDock]":
-    """Return the Compare docks of a viewer."""
-    from napari_mri_cae.viewer.compare import CompareDock
-
-    window = getattr(viewer, "window", None)
-    docks = [] if window is None else window.dock_widgets.values()
-    return [dock for dock in docks if isinstance(dock, CompareDock)]
-
-
 def choose(dock: "CompareDock", card: Card) -> None:
     """Choose a model in a Compare dock, and the plane that it is for."""
     dock.state.model = card.name
@@ -62,8 +52,8 @@ def choose(dock: "CompareDock", card: Card) -> None:
         dock.state.plane = card.plane
 
 
-def compare(viewer: "ViewerModel", card: Card, volume: Path | None) -> "CompareDock":
-    """Open Compare with a model, beside the dock that is there.
+def compare(viewer: "Viewer", card: Card, volume: Path | None) -> "CompareDock":
+    """Open Compare with a model.
 
     Parameters
     ----------
@@ -73,11 +63,9 @@ def compare(viewer: "ViewerModel", card: Card, volume: Path | None) -> "CompareD
     volume : pathlib.Path or None
         What to compare if nothing is compared yet.
     """
-    window = viewer.window
-    widget, inner = window.add_plugin_dock_widget(PLUGIN, "Compare", tabify=True)
-    dock = cast("CompareDock", inner)
-    widget.show()
-    widget.raise_()
+    from napari_mri_cae.viewer.compare import bring_up
+
+    dock = bring_up(viewer)
     choose(dock, card)
     if dock.comparison is None and volume is not None:
         dock.open_path(volume)

@@ -40,7 +40,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "early_stopping",
         "seed",
     ),
-    "Validation and checkpoints": ("validation", "checkpoints"),
+    "Validation and checkpoints": ("validation", "checkpoints", "stored_as"),
     "Machine": ("precision", "threads", "devices", "num_nodes", "strategy"),
     "Model's card": ("name", "title", "licence", "description", "limits"),
 }
@@ -141,6 +141,9 @@ class DataBox(QWidget):
             self._show()
         elif name in recipe_paths():
             self._try(lambda: self._state.choose_recipe(name, without_data(load_recipe(name))))
+            # What is changed most often can be typed at once.
+            self.epochs.setFocus()
+            self.epochs.selectAll()
 
     def _on_planes(self, position: int) -> None:
         self._change({"planes": list(self.planes.itemData(position))})
@@ -170,6 +173,10 @@ class DataBox(QWidget):
         return self.form.native
 
     def _on_form(self, config: TrainingConfig) -> None:
+        before = self._state.config
+        if config.architecture != before.architecture:
+            # No other architecture takes the same parameters.
+            config = config.model_copy(update={"architecture_parameters": {}})
         self._state.config = config
 
     def _on_judged(self) -> None:

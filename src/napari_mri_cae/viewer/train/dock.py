@@ -6,29 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, Qt, QThreadPool, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QShowEvent
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QThreadPool, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices, QShowEvent
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card
 from napari_mri_cae.training import RunFolder, RunStatus
 from napari_mri_cae.viewer.background import Background
+from napari_mri_cae.viewer.close_guard import CloseGuard, Question
+from napari_mri_cae.viewer.compare import open_docks
+from napari_mri_cae.viewer.dock import Dock
 from napari_mri_cae.viewer.forms import Fold
-from napari_mri_cae.viewer.notifications import report
-from napari_mri_cae.viewer.train.close_guard import CloseGuard
-from napari_mri_cae.viewer.train.comparing import choose, compare, held_out_volume, open_docks, remember
+from napari_mri_cae.viewer.plots import plot_colors
+from napari_mri_cae.viewer.train.comparing import choose, compare, held_out_volume, remember
 from napari_mri_cae.viewer.train.data_box import DataBox
 from napari_mri_cae.viewer.train.follower import News
 from napari_mri_cae.viewer.train.overview_box import OverviewBox
@@ -38,16 +29,20 @@ from napari_mri_cae.viewer.train.run_box import RunBox
 from napari_mri_cae.viewer.train.session import RunSession
 from napari_mri_cae.viewer.train.state import TrainState, runs_folder
 from napari_mri_cae.viewer.train.tensorboard import TensorBoard
-from napari_mri_cae.viewer.widgets import dropped_paths, dropped_urls, heading
+from napari_mri_cae.viewer.widgets import heading
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_WIDTH = 380
 _LONGEST_WAIT_MS = 2000
+_QUESTION = Question(
+    "A training is going on.",
+    "Stop it, which keeps its best model, or let it go on by itself? It can be opened again with "
+    '"Open a run ...".',
+)
 
 
-class TrainDock(QWidget):
+class TrainDock(Dock):
     """From a folder of volumes to a model, watched live.
 
     Parameters
@@ -73,18 +68,13 @@ class TrainDock(QWidget):
         self.background = Background()
         self.previews = PreviewLayers(viewer)
         self._board = TensorBoard()
-        self.setAcceptDrops(True)
         self.setMinimumWidth(300)
 
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.message.hide()
         self.open_button = QPushButton("Open a run ...")
         self.open_button.setToolTip("Open a run that has ended, or that goes on elsewhere, by its folder")
         self.open_button.clicked.connect(self._ask_run)
         self.progress_box = ProgressBox(
-            self.session, self._compare, self._open_board, lambda: self.state.device
+            self.session, self._compare, self._open_board, lambda: self.state.device, plot_colors(viewer)
         )
         self.data_box = DataBox(self.state, self._on_failed)
         self.overview_box = OverviewBox(self.state, self.background)
@@ -93,31 +83,14 @@ class TrainDock(QWidget):
         self.new_run = Fold("New run", self._make_new_run, tooltip="Data, recipe and settings of a new run")
         self.new_run.set_open(True)
 
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(8, 6, 8, 8)
-        layout.setSpacing(6)
         top = QHBoxLayout()
         top.addStretch(1)
         top.addWidget(self.open_button)
-        layout.addLayout(top)
-        layout.addWidget(self.message)
-        layout.addWidget(self.progress_box)
-        layout.addWidget(self.new_run)
-        layout.addStretch(1)
-        self._scroll_area = QScrollArea()
-        self._scroll_area.setWidgetResizable(True)
-        self._scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll_area.setWidget(content)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._scroll_area)
-        # Otherwise a file that is dropped on one of them becomes text.
-        for field in self.findChildren(QLineEdit):
-            field.setAcceptDrops(False)
+        self._set_parts((top, self.message, self.progress_box, self.new_run))
 
-        self.guard = CloseGuard(self, lambda: self._is_in_hand, self.session.end, self.session.leave)
+        self.guard = CloseGuard(
+            self, _QUESTION, lambda: self._is_in_hand, self.session.end, self.session.leave
+        )
         self.session.opened.connect(self._on_opened)
         self.session.news.connect(self._on_news)
         self.session.changed.connect(self.run_box.show_state)
@@ -126,7 +99,6 @@ class TrainDock(QWidget):
         self.background.failed.connect(self._on_failed)
         # Only a window has a theme that is worth following; its model has one as well.
         viewer.events.theme.connect(self._on_theme)
-        self._on_theme()
         # When the window goes, Qt deletes this widget without asking: no thread must outlive it.
         self.destroyed.connect(partial(_stop, self.session, self.background, self.overview_box, self._board))
 
@@ -141,23 +113,10 @@ class TrainDock(QWidget):
         """Train on the volumes of a folder."""
         self.data_box.open_folder(Path(folder))
 
-    def sizeHint(self) -> QSize:
-        """Leave most of the window to the layers."""
-        return QSize(_WIDTH, 700)
-
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        """Take files and folders."""
-        if event is not None and dropped_urls(event):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent | None) -> None:
-        """Open what has been dropped: a folder of volumes, a run's folder, or a configuration."""
-        if event is None:
-            return
-        event.acceptProposedAction()
-        paths = dropped_paths(event)
+    def _open_dropped(self, paths: list[Path]) -> None:
+        """Open a folder of volumes, a run's folder, or a configuration."""
         if len(paths) != 1:
-            self._on_failed(InputError("Drop one folder of this computer at a time, or one configuration."))
+            self._on_failed(InputError("Drop one folder at a time, or one configuration."))
         elif paths[0].suffix.lower() in (".yaml", ".yml"):
             self.data_box.open_configuration(paths[0])
         elif not paths[0].is_dir():
@@ -173,7 +132,7 @@ class TrainDock(QWidget):
         self.guard.watch()
         if not self._started:
             self._started = True
-            QTimer.singleShot(0, self.run_box.list_devices)
+            QTimer.singleShot(0, lambda: self.run_box.device.list_devices(self._on_failed))
 
     def event(self, event: QEvent | None) -> bool:
         """Ask when the dock lets go of the widget; end the threads before it is deleted."""
@@ -280,16 +239,8 @@ class TrainDock(QWidget):
             choose(dock, card)
         self._say(f"The model is kept as {card.name}, and is in Compare's list.")
 
-    def _on_failed(self, error: Exception) -> None:
-        self._say(str(error) if isinstance(error, InputError) else "")
-        report(error)
-
     def _on_theme(self, event: object = None) -> None:
-        self.progress_box.curves.set_colors(get_theme(self._viewer.theme).text.as_hex())
-
-    def _say(self, text: str) -> None:
-        self.message.setText(text)
-        self.message.setVisible(bool(text))
+        self.progress_box.curves.set_colors(plot_colors(self._viewer))
 
 
 def _browse(address: str) -> None:

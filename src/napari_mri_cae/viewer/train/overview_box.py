@@ -62,7 +62,9 @@ class Look:
     def __call__(self) -> "DataOverview":
         """Look, in a worker's thread."""
         from napari_mri_cae.training.data.overview import overview
+        from napari_mri_cae.training.network import check_network
 
+        check_network(self._config)
         # What cannot be read is shown, and the user decides; nothing is skipped without them.
         return overview(
             self._config.with_values({"unreadable": "skip"}), self._on_progress, examples=_EXAMPLES

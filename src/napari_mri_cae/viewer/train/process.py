@@ -4,15 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.training import RunFolder, TrainingConfig
+from napari_mri_cae.viewer.processes import start_process
 
-# The viewer comes first: on a machine with few cores training would make it stutter.
-_NICENESS: Final = 10
 OUTPUT: Final = "output.txt"
 
 
@@ -53,24 +51,19 @@ def start(run: RunFolder, *, resume: bool, device: str = "auto") -> "subprocess.
         If it cannot be started.
     """
     command = [sys.executable, "-m", "napari_mri_cae.cli", "train", str(run.config_path)]
-    windows = os.name == "nt"
-    flags = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP if windows else 0  # type: ignore[attr-defined,unused-ignore]
     try:
         with (run.path / OUTPUT).open("wb") as output:
-            process = subprocess.Popen(
+            return start_process(
                 [*command, "--resume"] if resume else command,
+                "The training",
                 env=_environment(os.environ, device),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=not windows,
-                creationflags=flags,
             )
     except OSError as error:
-        raise InputError(f"The training cannot be started: {error.strerror or error}.") from error
-    if not windows:
-        _step_back(process.pid)
-    return process
+        sentence = f"The training cannot be started: {run.path} cannot be written ({error.strerror})."
+        raise InputError(sentence) from error
 
 
 def last_words(folder: Path) -> str:
@@ -81,16 +74,6 @@ def last_words(folder: Path) -> str:
         return ""
     said = [line.rpartition("\r")[2].strip() for line in lines if line.strip()]
     return said[-1].removeprefix("mri-cae: ") if said else ""
-
-
-def _step_back(pid: int) -> None:
-    """Let a process, and all that it will start, leave the processor to the viewer."""
-    # It may have ended already.
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
-    # Desktop Linux shares the processor between sessions first, and this one has a session of its own.
-    with suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _environment(own: Mapping[str, str], device: str) -> dict[str, str]:

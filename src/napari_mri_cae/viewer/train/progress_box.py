@@ -19,10 +19,11 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_mri_cae.training import RunFolder
+from napari_mri_cae.viewer.plots import PlotColors
 from napari_mri_cae.viewer.train.follower import News
 from napari_mri_cae.viewer.train.plots import Curves
 from napari_mri_cae.viewer.train.session import RunSession
-from napari_mri_cae.viewer.widgets import NOTHING
+from napari_mri_cae.viewer.widgets import NOTHING, in_hours
 
 _TOOLTIPS: Final = {
     "epoch": "Finished passes, after each of which there is a validation",
@@ -58,6 +59,8 @@ class ProgressBox(QWidget):
         Called when the user presses the button.
     device : callable
         Returns the device to go on with.
+    colors : PlotColors
+        Of the curves.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class ProgressBox(QWidget):
         on_compare: Callable[[], None],
         on_tensorboard: Callable[[], None],
         device: Callable[[], str],
+        colors: PlotColors,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -120,7 +124,7 @@ class ProgressBox(QWidget):
             for button in buttons:
                 row.addWidget(button)
 
-        self.curves = Curves()
+        self.curves = Curves(colors)
         self.sheet = _Picture()
         self.sheet.setToolTip("Validation slices, clean and noisy, over what the network makes of them")
 
@@ -179,7 +183,7 @@ class ProgressBox(QWidget):
             step = int(event.get("step", 0))
             self.curves.add_batch(self._epoch_of(step), event.get("loss"))
             self._show_step(step, event)
-        elif kind == "preparing":
+        elif kind in ("preparing", "finishing"):
             self._doing = str(event.get("message", ""))
         elif kind == "preview" and "sheet" in event and self._session.run is not None:
             self._sheet = self._session.run.path / str(event["sheet"])
@@ -316,14 +320,6 @@ class _Picture(QLabel):
         scaled.setDevicePixelRatio(ratio)
         self.setFixedHeight(round(scaled.height() / ratio))
         self.setPixmap(scaled)
-
-
-def in_hours(seconds: float) -> str:
-    """Return a duration as people say it: 45 s, 12 min, 3 h 05 min."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _button(text: str, tooltip: str) -> QPushButton:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari.qt.threading import FunctionWorker
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -19,11 +18,9 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.viewer.device_picker import DevicePicker
 from napari_mri_cae.viewer.forms.leaves import WRONG_COLOR
 from napari_mri_cae.viewer.train.state import TrainState, new_run_folder
-from napari_mri_cae.viewer.widgets import picker
-
-_AUTO = "auto"
 
 
 class RunBox(QWidget):
@@ -49,7 +46,6 @@ class RunBox(QWidget):
         self._state = state
         self._obstacle = obstacle
         self._on_train = on_train
-        self._worker: FunctionWorker[Any] | None = None
         self._proposal = new_run_folder(state.config.name)
 
         self.name = QLineEdit()
@@ -65,9 +61,7 @@ class RunBox(QWidget):
         self.change_button = QPushButton("Change ...")
         self.change_button.setToolTip("Put the run, with everything about it, into another folder")
         self.change_button.clicked.connect(self._ask_folder)
-        self.device = picker("What the network is trained on. Auto takes the fastest device of this machine.")
-        self.device.addItem("Auto", _AUTO)
-        self.device.activated.connect(self._on_device)
+        self.device = DevicePicker(lambda name: setattr(state, "device", name))
         self.train_button = QPushButton("Train")
         self.train_button.setToolTip("Start the run, in a process of its own")
         self.train_button.clicked.connect(self._train)
@@ -99,18 +93,6 @@ class RunBox(QWidget):
         """Where the run goes."""
         return self._state.run_folder or self._proposal
 
-    def list_devices(self) -> None:
-        """List this machine's devices. Loads torch, so it is done in a thread."""
-
-        def find() -> list[tuple[str, str]]:
-            from napari_mri_cae.reconstruction import available_devices, resolve_device
-
-            return [(name, resolve_device(name).description) for name in available_devices()]
-
-        self._worker = FunctionWorker(find)
-        self._worker.returned.connect(self._on_devices)
-        self._worker.start()
-
     def show_state(self, *_: Any) -> None:
         """Show what the state says."""
         name = self._state.config.name
@@ -121,7 +103,7 @@ class RunBox(QWidget):
             self._proposal = new_run_folder(name)
         self.folder.setText(str(self.run_folder))
         self.folder.setToolTip(str(self.run_folder))
-        self.device.setCurrentIndex(max(self.device.findData(self._state.device), 0))
+        self.device.show_device(self._state.device)
         obstacle = self._obstacle()
         self.train_button.setEnabled(not obstacle)
         self.hint.setText(obstacle)
@@ -148,15 +130,6 @@ class RunBox(QWidget):
             folder = Path(name)
             empty = not any(folder.iterdir())
             self._state.run_folder = folder if empty else folder / self._proposal.name
-
-    def _on_device(self, position: int) -> None:
-        self._state.device = self.device.itemData(position)
-
-    def _on_devices(self, devices: list[tuple[str, str]]) -> None:
-        for name, description in devices:
-            if self.device.findData(name) < 0:
-                self.device.addItem(description.rsplit(", ", 1)[0], name)
-        self.show_state()
 
     def _train(self) -> None:
         self._on_train(self.run_folder)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,8 +11,16 @@ from typing import Final
 
 from napari_mri_cae.errors import InputError
 
-_ADDRESS: Final = re.compile(rb"https?://\S+")
+# Other addresses that it prints lead to advice.
+_ADDRESS: Final = re.compile(rb"TensorBoard \S+ at (https?://\S+)")
 _ANSWERS_WITHIN_S: Final = 60.0
+# Its end is that of its standard input, which the system closes with whoever started it, however that ends.
+_SERVER: Final = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from tensorboard.main import run_main
+run_main()
+"""
 
 
 class TensorBoard:
@@ -28,43 +37,54 @@ class TensorBoard:
         Raises
         ------
         InputError
-            If TensorBoard is not installed or does not start.
+            If TensorBoard is not installed or does not start, or the run has left nothing for it.
         """
         if find_spec("tensorboard") is None:
             raise InputError("TensorBoard is not installed: install it with 'pip install tensorboard'.")
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder.parent.name} has left nothing for TensorBoard: it was not installed where it ran."
+            )
         if self._process is not None and self._process.poll() is None and self._folder == folder:
             return self._address
         self.close()
         self._folder = folder
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", "0"]
-        log = folder / ".tensorboard.txt"
-        try:
-            with log.open("wb") as output:
-                self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-                )
-        except OSError as error:
-            raise InputError(f"TensorBoard cannot be started: {error.strerror or error}.") from error
-        end = time.monotonic() + _ANSWERS_WITHIN_S
-        try:
-            while time.monotonic() < end and self._process.poll() is None:
-                found = _ADDRESS.search(log.read_bytes())
-                if found:
-                    self._address = found[0].decode()
-                    return self._address
-                time.sleep(0.1)
-        finally:
-            log.unlink(missing_ok=True)
-        self.close()
-        raise InputError(f"TensorBoard did not start: try 'tensorboard --logdir {folder}'.")
+        command = [sys.executable, "-c", _SERVER, "--logdir", str(folder), "--port", "0"]
+        # Windows deletes no file that another process writes.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+            words = Path(place) / "words.txt"
+            try:
+                with words.open("wb") as output:
+                    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+            except OSError as error:
+                raise InputError(f"TensorBoard cannot be started: {error.strerror or error}.") from error
+            self._process = process
+            self._address = _address(process, words)
+        if not self._address:
+            self.close()
+            raise InputError(f"TensorBoard did not start: try 'tensorboard --logdir {folder}'.")
+        return self._address
 
     def close(self) -> None:
         """End the server."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(process: "subprocess.Popen[bytes]", words: Path) -> str:
+    """Return the address that a server prints when it is ready; "" if it ends before, or never is."""
+    end = time.monotonic() + _ANSWERS_WITHIN_S
+    while time.monotonic() < end and process.poll() is None:
+        found = _ADDRESS.search(words.read_bytes())
+        if found:
+            return found[1].decode()
+        time.sleep(0.1)
+    return ""

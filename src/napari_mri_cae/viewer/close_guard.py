@@ -1,9 +1,18 @@
-"""Ask what becomes of a run before the window or the dock goes."""
+"""Ask what becomes of work that goes on before the window or the dock goes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: that something goes on, and what will become of it."""
+
+    going_on: str
+    what_now: str
 
 
 class CloseGuard(QObject):
@@ -12,21 +21,27 @@ class CloseGuard(QObject):
     Parameters
     ----------
     widget : qtpy.QtWidgets.QWidget
+    question : Question
     is_needed : callable
         Returns whether to ask.
-    on_stop, on_keep : callable
-        Called when the user has chosen to stop the run, or to let it go on.
+    on_stop : callable
+        Called when the user has chosen to stop what goes on.
+    on_keep : callable, optional
+        Called when it is to go on by itself; left out where it cannot. It goes on while the dock is only
+        hidden, and nothing is asked then.
     """
 
     def __init__(
         self,
         widget: QWidget,
+        question: Question,
         is_needed: Callable[[], bool],
         on_stop: Callable[[], None],
-        on_keep: Callable[[], None],
+        on_keep: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(widget)
         self._widget = widget
+        self._question = question
         self._is_needed = is_needed
         self._on_stop = on_stop
         self._on_keep = on_keep
@@ -37,7 +52,7 @@ class CloseGuard(QObject):
         parents: list[QWidget] = []
         parent = self._widget.parentWidget()
         while parent is not None:
-            if isinstance(parent, QDockWidget) or parent.isWindow():
+            if parent.isWindow() or (isinstance(parent, QDockWidget) and self._on_keep is not None):
                 parents.append(parent)
             parent = parent.parentWidget()
         for one in parents:
@@ -51,23 +66,22 @@ class CloseGuard(QObject):
             return True
         box = QMessageBox(self._widget.window())
         box.setObjectName("close-run")
-        box.setWindowTitle("A training is going on")
-        box.setText("A training is going on.")
-        box.setInformativeText(
-            "Stop it, which keeps its best model, or let it go on by itself? It can be opened again with "
-            '"Open a run ...".'
-        )
+        box.setWindowTitle(self._question.going_on.rstrip("."))
+        box.setText(self._question.going_on)
+        box.setInformativeText(self._question.what_now)
         stop = box.addButton("Stop", QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole)
+        keep = None
+        if self._on_keep is not None:
+            keep = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole)
+            box.setDefaultButton(keep)
         if can_cancel:
             box.addButton(QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(keep)
         box.exec()
         chosen = box.clickedButton()
         box.deleteLater()
         if chosen is stop:
             self._on_stop()
-        elif chosen is keep or not can_cancel:
+        elif self._on_keep is not None and (chosen is keep or not can_cancel):
             self._on_keep()
         else:
             return False
