@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from napari_mri_cae.corruptions.base import Corruption, per_slice
-from napari_mri_cae.corruptions.kspace import where_positive
+from napari_mri_cae.corruptions.kspace import slice_by_slice, where_positive
 from napari_mri_cae.corruptions.random import Source
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def cut_off(slices: Tensor, kept: float | Tensor) -> Tensor:
     rows = torch.fft.fftfreq(height, 1 / height, device=slices.device, dtype=slices.dtype).round().abs()
     columns = torch.fft.rfftfreq(width, 1 / width, device=slices.device, dtype=slices.dtype).round()
     inside = (rows.view(-1, 1) <= share * (height / 2)) & (columns <= share * (width / 2))
-    cut = torch.fft.irfft2(torch.fft.rfft2(slices) * inside, s=(height, width)).abs()
+    kept_lines = slice_by_slice(torch.fft.rfft2, slices) * inside
+    cut = slice_by_slice(lambda one: torch.fft.irfft2(one, s=(height, width)), kept_lines).abs()
     return where_positive(1 - share, cut, slices)
 
 

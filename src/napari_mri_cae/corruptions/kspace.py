@@ -6,10 +6,23 @@ other, and whatever is the same for a whole line needs a transform along the pha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def slice_by_slice(transform: Callable[[Tensor], Tensor], slices: Tensor) -> Tensor:
+    """Return a transform of (N, 1, H, W), of each slice by itself.
+
+    The last bit of a fast Fourier transform may depend on how many slices are transformed together and on
+    where in memory they lie (so with Intel's library); what becomes of a slice must not.
+    """
+    import torch
+
+    each = [transform(one.clone()) for one in torch.split(slices, 1)]
+    return torch.cat(each) if each else transform(slices)
 
 
 def phase_dim(horizontal: bool) -> int:
@@ -21,15 +34,16 @@ def to_lines(slices: Tensor, dim: int) -> Tensor:
     """Return the transform along `dim`, complex, the centre of k-space at index length // 2."""
     import torch
 
-    lines: Tensor = torch.fft.fftshift(torch.fft.fft(slices, dim=dim), dim=dim)
-    return lines
+    lines = slice_by_slice(lambda one: torch.fft.fft(one, dim=dim), slices)
+    shifted: Tensor = torch.fft.fftshift(lines, dim=dim)
+    return shifted
 
 
 def magnitude(lines: Tensor, dim: int) -> Tensor:
     """Return the magnitude image of what `to_lines` returns."""
     import torch
 
-    image: Tensor = torch.fft.ifft(torch.fft.ifftshift(lines, dim=dim), dim=dim)
+    image = slice_by_slice(lambda one: torch.fft.ifft(one, dim=dim), torch.fft.ifftshift(lines, dim=dim))
     return image.abs()
 
 
