@@ -5,8 +5,8 @@
 
 Blank squares, bright and dark blobs, ghosting, k-space spikes and motion, in slices with brain; the score of
 a pixel is the absolute residual, that of a slice the mean of its pixels' in the brain, or their 99th
-percentile. An area of 0.5 is chance. The anomalies are made by formulas: nothing here says anything about
-disease.
+percentile, or the mean where the model reconstructs air. An area of 0.5 is chance. The anomalies are made by
+formulas: nothing here says anything about disease.
 """
 
 import argparse
@@ -58,19 +58,26 @@ def main() -> None:
                 [find_baseline(kind) for kind in arguments.baseline],
                 settings=EvaluationSettings(planes=tuple(arguments.planes), every=arguments.every),
             )
-            areas: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
+            areas: dict[tuple[str, str], list[tuple[float, ...]]] = defaultdict(list)
             for score in measure_anomalies(evaluation):
                 areas[score.corruption, score.model].append(
-                    (score.auc_pixels, score.auc_slices_mean, score.auc_slices_percentile)
+                    (
+                        score.auc_pixels,
+                        score.auc_slices_mean,
+                        score.auc_slices_percentile,
+                        score.auc_slices_air,
+                    )
                 )
-            print(f"\n{name}: ROC area of pixels / slices by the mean / by the 99th percentile\n")
+            print(
+                f"\n{name}: ROC area of pixels / slices by the mean / by the 99th percentile / by the air\n"
+            )
             print("| anomaly |", " | ".join(evaluation.model_names), "|")
             print("|---|" + "---|" * len(evaluation.model_names))
             for anomaly in dict.fromkeys(anomaly for anomaly, _ in areas):
                 cells = [np.mean(areas[anomaly, model], 0) for model in evaluation.model_names]
                 print(
                     f"| {anomaly} |",
-                    " | ".join("{:.2f} / {:.2f} / {:.2f}".format(*cell) for cell in cells),
+                    " | ".join("{:.2f} / {:.2f} / {:.2f} / {:.2f}".format(*cell) for cell in cells),
                     "|",
                 )
     except InputError as error:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from napari_mri_cae import InputError
-from napari_mri_cae.corruptions import BlankOut, Blobs
+from napari_mri_cae.corruptions import BlankOut, Blobs, Ghosting
 from napari_mri_cae.evaluation import Condition, Evaluation, measure_anomalies, roc_area
 from napari_mri_cae.models import Card, Model
 
@@ -66,7 +66,27 @@ def test_known_residuals(flat: Path) -> None:
     # No residual, no information.
     for corruption in ("Blobs", "Blank-out square"):
         identity = results[corruption, "identity"]
-        assert (identity.auc_pixels, identity.auc_slices_mean, identity.auc_slices_percentile) == (0.5,) * 3
+        areas = (identity.auc_pixels, identity.auc_slices_mean, identity.auc_slices_percentile)
+        assert (*areas, identity.auc_slices_air) == (0.5,) * 4
+
+
+class _Ball(torch.nn.Module):
+    """Reconstructs the ball as it is, and nothing outside it."""
+
+    def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        return torch.where(slices > 0.25, slices, 0)
+
+
+def test_ghosts_are_found_in_the_air(flat: Path) -> None:
+    ball = Model(_Ball().eval(), Card(name="ball", architecture="skip-unet"))
+    ghosts = Ghosting(intensity=0.6, ghosts=4)
+    (score,) = (
+        one
+        for one in measure_anomalies(Evaluation([flat], [ball], [Condition(), ghosts]))
+        if one.model == "ball"
+    )
+    assert score.n_slices > 10
+    assert score.auc_slices_air == 1
 
 
 def test_changed_pixels_are_counted(flat: Path) -> None:
