@@ -8,6 +8,7 @@ import pytest
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.volume import Frames, Volume
+from napari_mri_cae.volume.reading import Slabs
 
 AFFINE = np.array([[-2.0, 0, 0, 1], [0, 0, 1.5, 2], [0, 1.0, 0, 3], [0, 0, 0, 1]])
 
@@ -90,3 +91,38 @@ def test_intensities_beyond_single_precision_are_told_with_their_frame(tmp_path)
     volume, _ = loaded(path)
     assert volume.frame(0).notes == ()
     assert "single precision" in volume.frame(1).notes[0]
+
+
+def test_frames_of_a_bzip2_stream(tmp_path, voxels) -> None:
+    _, frames = loaded(save(tmp_path / "s.nii.bz2", voxels))
+    np.testing.assert_array_equal(frames[1], expected(voxels)[1])
+    np.testing.assert_array_equal(frames.all(), expected(voxels))
+
+
+def test_a_stream_that_was_interrupted_within_a_frame_is_read_anew(tmp_path, voxels, monkeypatch) -> None:
+    _, frames = loaded(save(tmp_path / "s.nii.gz", voxels))
+    read, calls = Slabs.read, []
+
+    def interrupted(self, stream, frame) -> None:
+        calls.append(frame)
+        if calls == [0, 1]:
+            stream.readinto(memoryview(bytearray(7)))
+            raise KeyboardInterrupt
+        read(self, stream, frame)
+
+    monkeypatch.setattr(Slabs, "read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        frames[2]
+    np.testing.assert_array_equal(frames[2], expected(voxels)[2])
+    np.testing.assert_array_equal(frames[1], expected(voxels)[1])
+
+
+def test_a_damaged_end_is_told_every_time(tmp_path, voxels) -> None:
+    path = save(tmp_path / "s.nii.gz", voxels)
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1  # of the checksum
+    path.write_bytes(content)
+    _, frames = loaded(path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="is damaged"):
+            frames.all()

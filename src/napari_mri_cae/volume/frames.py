@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_mri_cae.volume.opening import Opened, Raw, is_gzip, readable_errors
+from napari_mri_cae.volume.opening import Opened, Raw, is_compressed, readable_errors
 from napari_mri_cae.volume.reading import TOO_LARGE, Slabs, noted_overflow, skip, stream_of
 from napari_mri_cae.volume.streams import GzipStream, Stream
 
@@ -16,7 +16,7 @@ from napari_mri_cae.volume.streams import GzipStream, Stream
 class Frames:
     """An array-like (T, I, P, L) of float32 whose frames are read when they are first looked at.
 
-    Of a file that is not compressed only those are read. A gzip stream has no other way than from the
+    Of a file that is not compressed only those are read. A compressed stream has no other way than from the
     beginning, so what comes before is read and kept too, and the file stays open until all of it is read.
 
     Parameters
@@ -100,7 +100,7 @@ class Frames:
             return
         with self._lock, readable_errors(self._path), noted_overflow() as overflowed:
             missing = [int(frame) for frame in frames if not self._is_read[frame]]
-            if is_gzip(self._raw.path):
+            if is_compressed(self._raw.path):
                 if missing:
                     self._read_up_to(max(missing))
             else:
@@ -118,6 +118,17 @@ class Frames:
 
     def _read_up_to(self, last: int) -> None:
         """Read a stream on, from the first frame that is missing."""
+        try:
+            self._read_on(last)
+        except BaseException:
+            # Somewhere within a frame, or at the end of a damaged file: the next attempt begins anew.
+            self._is_read[:] = False
+            self._close()
+            raise
+        if self._is_read.all():
+            self._close()
+
+    def _read_on(self, last: int) -> None:
         slabs = Slabs(self._raw, self._target)
         if self._stream is None:
             self._stream = self._open.enter_context(stream_of(self._raw))
@@ -125,8 +136,9 @@ class Frames:
         for frame in range(self.n_read, last + 1):
             slabs.read(self._stream, frame)
             self._is_read[frame] = True
-        if self._is_read.all():
-            if isinstance(self._stream, GzipStream):
-                self._stream.finish()
-            self._open.close()
-            self._stream = None
+        if self._is_read.all() and isinstance(self._stream, GzipStream):
+            self._stream.finish()
+
+    def _close(self) -> None:
+        self._open.close()
+        self._stream = None
