@@ -10,11 +10,11 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import PLANES
 from napari_mri_cae.training.data import Source, cache_volume
 from napari_mri_cae.training.data.cache import trim
-from napari_mri_cae.training.data.sources import checksum
+from napari_mri_cae.volume.parts import volume_checksum
 
 
 def _source(path):
-    return Source("data", path.stem, "training", path, checksum(path))
+    return Source("data", path.stem, "training", path, volume_checksum(path))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from napari_mri_cae.training.config import (
 )
 from napari_mri_cae.training.data import Source, cache_volume, find_data, prepare
 from napari_mri_cae.training.data.selection import choose_slices
-from napari_mri_cae.training.data.sources import checksum
+from napari_mri_cae.volume.parts import volume_checksum
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def volume(write_volume):
     # The 99.95th percentile of 1100 voxels lies between the two largest.
     voxels[10, 9, 8:] = 1000
     path = write_volume("a.nii", voxels)
-    return cache_volume(Source("data", "a", "training", path, checksum(path)))
+    return cache_volume(Source("data", "a", "training", path, volume_checksum(path)))
 
 
 @pytest.mark.parametrize(

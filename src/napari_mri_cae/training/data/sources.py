@@ -1,11 +1,9 @@
 """The volumes of a training: found, checked, and each put into a part."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +13,7 @@ from napari_mri_cae.training.data.participants import Participants, strata
 from napari_mri_cae.training.data.split import split_subjects
 from napari_mri_cae.volume.labels import stem
 from napari_mri_cae.volume.opening import open_file
+from napari_mri_cae.volume.parts import volume_checksum
 
 LEAK: Final = (
     "The split is by slice: neighbouring slices look alike, and some are learnt from while others judge the "
@@ -131,7 +130,7 @@ def find_data(config: TrainingConfig) -> Data:
             if reason := _wrong(path):
                 unreadable.append(Unreadable(folder.label, path, reason))
             else:
-                sources.append(Source(folder.label, subject, parts[subject], path, checksum(path)))
+                sources.append(Source(folder.label, subject, parts[subject], path, volume_checksum(path)))
     warnings = (LEAK,) if any(source.part is None for source in sources) else ()
     return Data(config, tuple(sources), (), warnings, participants).without(unreadable)
 
@@ -225,16 +224,3 @@ def refusal(unreadable: Sequence[Unreadable]) -> str:
         f"{len(unreadable)} volumes cannot be used ({names}{more}): remove them, or set unreadable to skip. "
         f"The first: {unreadable[0].reason}"
     )
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    status = path.stat()
-    return _checksum(path, status.st_size, status.st_mtime_ns)
-
-
-# A file that has not changed is not read again whenever a setting changes.
-@lru_cache(maxsize=100_000)
-def _checksum(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
