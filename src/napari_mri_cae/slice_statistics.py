@@ -198,7 +198,7 @@ class SliceMeasurement:
                 corrupted = corrupt(original, chain, seed=self._seed, plane=plane, indices=batch)
                 values = compare(original, [reconstructor(corrupted)], data_range=1.0)[0]
                 columns.append(
-                    torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).double().cpu().numpy()
+                    torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).cpu().double().numpy()
                 )
         return np.hstack(columns)
 

@@ -29,6 +29,14 @@ def test_recipes_come_back_from_their_own_yaml(name, tmp_path):
         ({"sampling.size": 15}, "^sampling.size: must be a multiple of multiple_of, which is 2"),
         ({"steps_per_epoch": None}, "^steps_per_epoch: patches have no end"),
         ({"noise_drawn": "once"}, "^noise_drawn: patches differ"),
+        (
+            {"intensity": "slice-z-score", "sampling.gamma": (0.8, 1.2)},
+            "^sampling.gamma: a z-score has values below 0",
+        ),
+        (
+            {"validation.sigmas": [], "checkpoints.best_by": "psnr"},
+            "^checkpoints.best_by: no PSNR is measured",
+        ),
         ({"planes": ["oblique"]}, "^planes.0: must be 'axial'"),
         ({"augmentation": "rain"}, "^augmentation: there is no augmentation 'rain'"),
         ({"batch_size": 3, "devices": 2}, "^batch_size: must be a multiple of the 2 devices"),

@@ -287,5 +287,6 @@ class ReconstructionModule(lightning.LightningModule):
         )
 
     def _add(self, name: str, values: Tensor) -> None:
-        both = torch.tensor([values.double().sum(), len(values)], dtype=torch.float64)
+        # Apple's graphics cards have no double precision.
+        both = torch.tensor([values.cpu().double().sum(), len(values)], dtype=torch.float64)
         self._sums[name] = self._sums[name] + both if name in self._sums else both

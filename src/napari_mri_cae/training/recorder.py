@@ -173,9 +173,9 @@ class Recorder(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:  # noqa: D102
         assert isinstance(module, ReconstructionModule)
-        losses = torch.stack([loss for loss, _ in self._losses]).double()
+        losses = torch.stack([loss for loss, _ in self._losses]).cpu().double()
         totals = torch.tensor([total for _, total in self._losses], dtype=torch.float64)
-        training_loss = (losses.cpu() * totals).sum() / totals.sum()
+        training_loss = (losses * totals).sum() / totals.sum()
         if trainer.world_size > 1:
             training_loss = trainer.strategy.reduce(training_loss.to(module.device), reduce_op="mean")
         self._seconds += self._clock.whole_epoch()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_mri_cae.allocator import keep_pages
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.training.config import TrainingConfig
+from napari_mri_cae.training.config import OneCycleRate, TrainingConfig
 from napari_mri_cae.training.control import Control, Stopped
 from napari_mri_cae.training.run_folder import OnEvent, Record, RunFolder, State, write_text
 
@@ -50,7 +50,7 @@ def train(
     config
         What to train, on what, and how. On resuming, `epochs` and the schedule's `decay_steps` may differ
         from what the run began with, as long as the learning rate has not begun to fall: the outcome is the
-        same as if they had been so from the start. (A one-cycle schedule keeps its length.)
+        same as if they had been so from the start. A one-cycle schedule keeps its epochs.
     run_folder
         Where everything about the run goes; `RunFolder` says what. By default `runs/NAME-DATE-TIME` in the
         current directory.
@@ -81,7 +81,7 @@ def train(
     # So that the run can be resumed from anywhere.
     config = config.model_copy(update={"root": config.root.expanduser().resolve()})
     if leads:
-        _begin(folder, resume=resume)
+        _begin(folder, config, resume=resume)
 
     def record(kind: str, /, **facts: Any) -> None:
         if leads:
@@ -237,7 +237,7 @@ def _is_launched(trainer: "lightning.Trainer") -> bool:
     return environment is not None and environment.creates_processes_externally
 
 
-def _begin(folder: RunFolder, *, resume: bool) -> None:
+def _begin(folder: RunFolder, config: TrainingConfig, *, resume: bool) -> None:
     """Make the folder, unless what is in it does not allow that."""
     if folder.status.alive:
         raise InputError(
@@ -247,6 +247,13 @@ def _begin(folder: RunFolder, *, resume: bool) -> None:
         raise InputError(f"{folder.path} holds no run to resume: start it without resuming.")
     if not resume and folder.last_checkpoint.exists():
         raise InputError(f"{folder.path} holds a run already: resume it, or choose another folder.")
+    if resume and folder.last_checkpoint.exists() and isinstance(config.schedule, OneCycleRate):
+        epochs = folder.config().epochs
+        if epochs != config.epochs:
+            raise InputError(
+                f"epochs: a one-cycle schedule ends with the run's {epochs} epochs; begin a new run that "
+                "starts from this one's model (start_from)."
+            )
     try:
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
         write_text(folder.path / "control", "run")

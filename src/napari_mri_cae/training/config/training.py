@@ -193,6 +193,10 @@ class TrainingConfig(Settings):
                 raise ValueError(
                     f"sampling.size: must be a multiple of multiple_of, which is {self.multiple_of}"
                 )
+            if self.intensity.endswith("z-score") and sampling.gamma != (1.0, 1.0):
+                raise ValueError(
+                    "sampling.gamma: a z-score has values below 0, which have no power: leave it 1"
+                )
             if self.noise_drawn == "once":
                 raise ValueError("noise_drawn: patches differ every time, so their noise is drawn anew")
         else:
@@ -208,6 +212,10 @@ class TrainingConfig(Settings):
                     f"schedule: warmup_steps and decay_steps together must not exceed the {steps} steps of "
                     "the training"
                 )
+        if self.checkpoints.best_by == "psnr" and not self.validation.sigmas:
+            raise ValueError(
+                "checkpoints.best_by: no PSNR is measured without validation.sigmas; choose loss"
+            )
         if isinstance(self.devices, int) and self.devices < 1:
             raise ValueError("devices: must be 1 or more, or auto")
         processes = (self.devices if isinstance(self.devices, int) else 1) * self.num_nodes

@@ -13,6 +13,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import Plane
 from napari_mri_cae.training.config import PARTS, BrainSlices, Part, TrainingConfig
 from napari_mri_cae.training.data.cache import CachedVolume, CacheError, cache_volume, trim
+from napari_mri_cae.training.data.open_files import allow_open_files
 from napari_mri_cae.training.data.selection import choose_slices, explain_rule
 from napari_mri_cae.training.data.sources import Data, Source, Unreadable
 from napari_mri_cae.training.data.split import split_slices
@@ -132,6 +133,7 @@ def prepare(
         with, or the cache cannot be written.
     """
     wanted = [source for source in data.sources if source.part is None or source.part in parts]
+    allow_open_files(len(wanted))
     volumes, unreadable = _decode(wanted, data.config, on_progress)
     data = data.without(unreadable)
     table = _select(volumes, data.config)
