@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from napari.layers import Image
 from qtpy.QtCore import QThreadPool
 
 from napari_mri_cae.corruptions import GaussianNoise
@@ -70,6 +71,8 @@ def test_cancel_and_resume(open_window, volume_file: Path, gate) -> None:
     assert window.sentences == []
 
 
+# As outside the tests, where a warning is no exception.
+@pytest.mark.filterwarnings("ignore:RuntimeError in aborted")
 def test_a_network_that_fails_is_said_and_survived(alone, broken_model: str) -> None:
     window = alone
     window.state.model = broken_model
@@ -198,3 +201,13 @@ def test_what_waits_for_a_volume_is_not_written_from_another(
     assert not (tmp_path / "late.nii.gz").exists()
     assert not (tmp_path / "early.nii.gz").exists()
     assert window.sentences == []
+
+
+def test_a_trainings_pictures_stay_out_of_the_grid(alone) -> None:
+    window = alone
+    window.until_done()
+    preview = Image(np.zeros((4, 4)), name="Preview", metadata={"napari_mri_cae": {"role": "preview"}})
+    window.viewer.add_layer(preview)
+    assert not preview.visible
+    window.session.close()
+    assert preview.visible

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -15,11 +16,14 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QMessageBox, QWidget
 
-from napari_mri_cae.evaluation import carry_out, read_table
+from napari_mri_cae.corruptions import GaussianNoise
+from napari_mri_cae.evaluation import Condition, EvaluationPlan, carry_out, read_table
 from napari_mri_cae.viewer import processes
 from napari_mri_cae.viewer.compare import CompareDock
-from napari_mri_cae.viewer.evaluate import EvaluateDock
+from napari_mri_cae.viewer.evaluate import EvaluateDock, comparing
+from napari_mri_cae.viewer.evaluate.comparing import show_slice
 from napari_mri_cae.viewer.evaluate.corruptions_box import read_strengths
+from napari_mri_cae.viewer.layers import role_of
 
 PATIENCE_S = 120
 
@@ -244,6 +248,8 @@ def test_from_a_layer_to_compare_at_the_worst_slice(
 
     hands.until(lambda: compare().comparison is not None and compare().wait_until_done(PATIENCE_S))
     assert compare().session.current_slice() == row.slice
+    # The layer that was there already.
+    assert [layer.metadata["file"] for layer in viewer.layers if role_of(layer) == "source"] == [str(volume)]
     assert compare().comparison.metrics["psnr_reconstructed"][row.slice] == pytest.approx(row.psnr, abs=1e-3)
 
     # The window does not close under an evaluation without a question; the dock may be hidden.
@@ -282,3 +288,54 @@ def test_strengths(text: str, expected: tuple[float, ...]) -> None:
     from napari_mri_cae.corruptions import GaussianNoise
 
     assert read_strengths(GaussianNoise, text) == expected
+
+
+def test_a_worst_slice_of_a_series_is_of_the_frame_that_was_measured(
+    open_window: Any, write_volume: Any, voxels: np.ndarray, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(model=tiny_model, alone=True)
+    monkeypatch.setattr(comparing, "bring_up", lambda _viewer: window.dock)
+    path = write_volume("run.nii.gz", np.stack([voxels, voxels // 2, voxels // 3, voxels // 4], axis=-1))
+    chain = (GaussianNoise(sigma=0.1),)
+    plan = EvaluationPlan(
+        volumes=(path,),
+        models=(str(tiny_model),),
+        conditions=(chain,),
+        frame=3,
+        output=path.with_suffix(".tsv"),
+    )
+    results = SimpleNamespace(plan=plan, file_of=lambda _row: path)
+    for index in (7, 2):
+        row = SimpleNamespace(
+            slice=index, plane="axial", corruption=Condition(chain).label, model=str(tiny_model)
+        )
+        show_slice(window.viewer, results, row)
+        window.until(lambda index=index: window.session.current_slice() == index)
+        window.until(lambda: window.viewer.dims.current_step[0] == 3 and not window.session.is_busy)
+        assert window.until_done().original[index].mean() > 0
+    assert sum(role_of(layer) == "source" for layer in window.viewer.layers) == 1
+    # What the user opens next stays where it opens.
+    window.session.close()
+    window.drop(write_volume("other.nii.gz"))
+    window.until_compared("other")
+    assert window.session.current_slice() == 6
+
+
+def test_volumes_are_added_to_those_that_are_still_sought(
+    open_window: Any, study: Path, write_volume: Any, qtbot: Any
+) -> None:
+    viewer = open_window(alone=True).viewer
+    dock = EvaluateDock(viewer)
+    qtbot.addWidget(dock)
+    single = write_volume("single.nii.gz")
+    dock.volumes_box.add([study])
+    dock.volumes_box.add([single])
+    qtbot.waitUntil(lambda: not dock.background.is_waiting_for(), timeout=PATIENCE_S * 1000)
+    assert len(dock.state.volumes) == 3
+    dock.show()
+    volumes = dock.volumes_box.list
+    volumes.setCurrentRow(1)
+    (delete,) = volumes.actions()
+    for _ in range(2):
+        delete.trigger()
+        assert len(dock.state.volumes) == 2

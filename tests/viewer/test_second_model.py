@@ -28,6 +28,19 @@ def other_model(tmp_path: Path) -> Path:
     return save_model(Model(build("skip-unet", **PARAMETERS).eval(), card), tmp_path / "other.safetensors")
 
 
+def test_none_is_chosen_while_a_second_model_is_being_loaded(
+    open_window, volume_file: Path, tiny_model: Path, other_model: Path
+) -> None:
+    window = open_window(model=tiny_model, alone=True)
+    window.drop(volume_file)
+    window.until_compared("sub-01_T1w")
+    window.state.second_model = str(other_model)
+    window.state.second_model = None
+    window.until(lambda: not window.session.is_busy)
+    assert window.until_done().second_model is None
+    assert "residual_2" not in window.panels
+
+
 def test_a_second_model_gets_two_panels_and_its_own_numbers(
     open_window, volume_file: Path, tiny_model: Path, other_model: Path
 ) -> None:

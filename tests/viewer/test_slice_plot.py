@@ -102,6 +102,21 @@ def test_it_follows_the_metric_and_the_plane(alone) -> None:
     assert (plot.start.text(), plot.end.text()) == ("◂ patient's right", "patient's left ▸")
 
 
+def test_back_to_a_plane_with_more_slices(alone) -> None:
+    window = alone
+    plot = opened(window)
+    window.state.plane = "coronal"
+    window.until_done()
+    window.session.go_to(15)
+    window.state.plane = "axial"
+    window.until_done()
+    window.until(lambda: len(drawn(plot, "corrupted")) == 12)
+    window.state.plane = "coronal"
+    assert "Slice 15" in plot.readout.text()
+    window.until_done()
+    window.until(lambda: len(drawn(plot, "corrupted")) == 16)
+
+
 def test_it_fills_as_slices_finish_and_keeps_the_last_ones_faintly(
     open_window, volume_file: Path, gate
 ) -> None:

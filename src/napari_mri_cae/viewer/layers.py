@@ -17,9 +17,16 @@ from napari_mri_cae.volume import Frames, Volume
 #: The key under which everything of ours lies in a layer's metadata.
 METADATA_KEY: Final = "napari_mri_cae"
 
-#: What a layer holds: the volume itself, or one of the four of its comparison.
+#: What a layer holds: the volume itself, one of those of its comparison, or a picture of a training.
 Role = Literal[
-    "source", "original", "corrupted", "reconstructed", "residual", "reconstructed_2", "residual_2"
+    "source",
+    "original",
+    "corrupted",
+    "reconstructed",
+    "residual",
+    "reconstructed_2",
+    "residual_2",
+    "preview",
 ]
 
 LayerType = Literal["image", "labels"]

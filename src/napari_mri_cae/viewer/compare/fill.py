@@ -1,12 +1,11 @@
 """Fill a comparison in a worker thread."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from napari.qt.threading import GeneratorWorker
 from psygnal import Signal
 
 from napari_mri_cae.comparison import Comparison, FinishedSlices
+from napari_mri_cae.viewer.workers import StepWorker
 
 # While a slider moves, only the slice on screen is worth computing: the others wait for a quiet moment.
 BACKGROUND_DELAY_S = 0.2
@@ -35,7 +34,7 @@ class Fill:
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
         self.background = True
-        self._worker: GeneratorWorker[Any, Any, Any] | None = None
+        self._worker: StepWorker | None = None
         self._stopped = False
         self._has_failed = False
 
@@ -67,8 +66,7 @@ class Fill:
     def _continue(self) -> None:
         if self._stopped or self._has_failed or self._worker is not None or not self._has_work():
             return
-        # Not create_worker: it lists the fill among napari's tasks, and closing the window would ask first.
-        worker = GeneratorWorker(self._run)
+        worker = StepWorker(self._run)
         worker.yielded.connect(self._on_yielded)
         worker.errored.connect(self._on_errored)
         worker.finished.connect(self._on_finished)

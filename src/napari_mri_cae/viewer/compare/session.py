@@ -363,6 +363,7 @@ class ComparisonSession:
         self.viewer.dims.events.current_step.connect(self._on_step)
         self.viewer.dims.events.ndisplay.connect(self._on_step)
         self.viewer.layers.events.inserted.connect(self._on_inserted)
+        self.viewer.layers.events.inserted.connect(self._hide_preview)
         self.viewer.layers.events.removed.connect(self._on_removed)
         # Whoever removes a layer of whatever kind. The canvas hears of a removal before any plugin does.
         self.viewer.layers.events.removing.connect(self._prepare_removal)
@@ -373,6 +374,7 @@ class ComparisonSession:
         self.viewer.dims.events.current_step.disconnect(self._on_step)
         self.viewer.dims.events.ndisplay.disconnect(self._on_step)
         self.viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self.viewer.layers.events.inserted.disconnect(self._hide_preview)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         self.viewer.layers.events.removing.disconnect(self._prepare_removal)
         self.viewer.layers.events.begin_batch.disconnect(self._prepare_removal)
@@ -414,6 +416,8 @@ class ComparisonSession:
         name = self.state.second_model
 
         def use(model: "Model | None") -> None:
+            if self.state.second_model != name:
+                return  # "None" has been chosen while it was being loaded.
             comparison, source = self.comparison, self.source
             self._second_model = name
             if comparison is not None and source is not None and comparison.compare_with(model):
@@ -522,6 +526,11 @@ class ComparisonSession:
             return
         if isinstance(layer, Image) and role_of(layer) == "source":
             self.open_layer(layer)
+
+    def _hide_preview(self, event: Any) -> None:
+        """Keep a training's pictures out of the comparison's grid."""
+        if role_of(event.value) == "preview":
+            self.panels.hide_beside(event.value)
 
     def _prepare_removal(self) -> None:
         make_canvas_current(self.viewer)

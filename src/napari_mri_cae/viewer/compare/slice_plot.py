@@ -156,9 +156,8 @@ class SlicePlot(QWidget):
             return
         comparison, metric = self._session.comparison, self._state.metric
         self.metric_picker.setCurrentIndex(self.metric_picker.findData(metric))
-        drawn_for = (comparison is not None and comparison.plane, metric)
-        if drawn_for != self._drawn_for:
-            self._drawn_for, self._values = drawn_for, {}
+        if not self._is_up_to_date():
+            self._drawn_for, self._values = self._subject(), {}
             self._set_up(comparison)
         if comparison is None:
             self._typical = {}
@@ -208,10 +207,22 @@ class SlicePlot(QWidget):
         self._drawn_for = ()
         self.draw()
 
+    def _subject(self) -> tuple[Any, ...]:
+        """Return what the curves are of: those of another plane have other slices."""
+        comparison = self._session.comparison
+        return (comparison is not None and comparison.plane, self._state.metric)
+
+    def _is_up_to_date(self) -> bool:
+        return self._drawn_for == self._subject()
+
     def _on_measured(self) -> None:
-        if self.isVisible():
+        if not self.isVisible():
+            return
+        if self._is_up_to_date():
             self._follow_slice()
             self._draw_soon()
+        else:
+            self.draw()
 
     def _follow_slice(self) -> None:
         index = self._session.current_slice()
@@ -243,7 +254,7 @@ class SlicePlot(QWidget):
             )
             if index is not None and index < comparison.n_slices:
                 part += f" {format_metric(metric, float(comparison.metrics[f'{metric}_{image}'][index]))}"
-                typical = self._typical.get(image)
+                typical = self._typical.get(image) if self._is_up_to_date() else None
                 z = np.nan if typical is None else typical.of(metric)[index]
                 if typical is not None:
                     hints.append(typical.reason or f"{image.capitalize().replace('_', ' ')}: {format_z(z)}")

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
 
-from napari.qt.threading import GeneratorWorker
 from psygnal import Signal
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.evaluation import EvaluationPlan
 from napari_mri_cae.viewer.processes import start_process
+from napari_mri_cae.viewer.workers import StepWorker
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ class EvaluationProcess:
         self._plan = plan
         self._is_cancelled = False
         self._process: subprocess.Popen[bytes] | None = None
-        # Not create_worker: it lists the work among napari's tasks, and closing the window would ask twice.
-        self._worker: GeneratorWorker[Any, Any, Any] = GeneratorWorker(self._follow)
+        self._worker = StepWorker(self._follow)
         self._worker.yielded.connect(self._on_yielded)
         self._worker.errored.connect(self._on_errored)
         self._worker.finished.connect(self._on_finished)

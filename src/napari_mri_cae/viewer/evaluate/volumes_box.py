@@ -63,6 +63,7 @@ class VolumesBox(QWidget):
         self._background = background
         self._on_failed = on_failed
         self._folder = ""
+        self._additions = 0
 
         self.list = QListWidget()
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -88,7 +89,7 @@ class VolumesBox(QWidget):
         delete = QAction("Remove", self.list)
         delete.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        delete.triggered.connect(self._remove)
+        delete.triggered.connect(self._remove_selected)
         self.list.addAction(delete)
 
         about = QHBoxLayout()
@@ -110,8 +111,13 @@ class VolumesBox(QWidget):
 
     def add(self, paths: Sequence[Path]) -> None:
         """Add files, and the volumes of folders."""
+        # Of a kind of its own: it does not overtake one that is still being looked for.
+        self._additions += 1
         self._background.run(
-            "volumes", partial(find_volumes, list(paths)), self._add_found, "Looking for volumes ..."
+            f"volumes {self._additions}",
+            partial(find_volumes, list(paths)),
+            self._add_found,
+            "Looking for volumes ...",
         )
 
     def likely_layer(self) -> Layer | None:
@@ -158,6 +164,11 @@ class VolumesBox(QWidget):
             self._on_failed(InputError("No layer is selected: select an image in the list of layers."))
         else:
             self.add_layer(layer)
+
+    def _remove_selected(self) -> None:
+        # The button says that it takes all of them out, where none is selected; the key does not.
+        if self.list.selectedItems():
+            self._remove()
 
     def _remove(self) -> None:
         rows = {self.list.row(item) for item in self.list.selectedItems()}
