@@ -53,6 +53,7 @@ def measured(name: str, paths: list[Path], models: list[Model], arguments: argpa
         settings=settings,
     )
     rows = run_to_table(evaluation, arguments.output / f"{name}.tsv")
+    print(*evaluation.remarks, sep="\n")
     for folder in arguments.beside:
         own = {row.model for row in rows}
         rows = [*rows, *(row for row in read_table(folder / f"{name}.tsv") if row.model not in own)]

@@ -6,9 +6,12 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from napari_mri_cae.errors import InputError
+
+# What is always written about an output, and by hardly anybody else.
+_FACTS: Final = {"device", "created", "versions"}
 
 
 def check_writable(path: Path, *inputs: Path) -> Path:
@@ -34,7 +37,37 @@ def check_writable(path: Path, *inputs: Path) -> Path:
 def sidecar_of(file: Path) -> Path:
     """Return where it is written how a file was made: beside it, with the same name, ending in .json."""
     name = file.name.removesuffix(".gz")
-    return file.with_name(f"{name.rpartition('.')[0]}.json")
+    return file.with_name(f"{name.rpartition('.')[0] or name}.json")
+
+
+def check_sidecar(file: Path, *others: Path) -> Path:
+    """Return where it will be written how a file was made, before hours are spent on it.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The output.
+    *others : pathlib.Path
+        Inputs, and the other outputs.
+
+    Raises
+    ------
+    InputError
+        If that is the file itself, one of the others, or what somebody else has written.
+    """
+    path = sidecar_of(file)
+    if _is_same(path, file):
+        raise InputError(f"{file} cannot end in .json, as how it was made does: choose another ending.")
+    if any(_is_same(path, other) for other in others):
+        raise InputError(
+            f"{path} is where it is written how {file.name} was made: choose another name for one of the two."
+        )
+    if path.exists() and not _is_sidecar(path):
+        raise InputError(
+            f"{path} is there already, and would be replaced by how {file.name} was made: "
+            "choose another name or folder for the output."
+        )
+    return path
 
 
 def write_sidecar(file: Path, facts: Mapping[str, Any]) -> Path:
@@ -44,6 +77,20 @@ def write_sidecar(file: Path, facts: Mapping[str, Any]) -> Path:
     part.write_text(to_json(facts) + "\n", encoding="utf-8")
     part.replace(path)
     return path
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    # Not everywhere are names told apart by their case.
+    return str(path.resolve()).casefold() == str(other.resolve()).casefold()
+
+
+def _is_sidecar(path: Path) -> bool:
+    """Tell whether a file says how something was made, as this package writes it."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.keys() >= _FACTS
 
 
 def to_json(value: Any) -> str:

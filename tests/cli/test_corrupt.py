@@ -167,3 +167,20 @@ def test_writes_down_how_it_was_made(cli: Callable, tmp_path: Path, volume_file:
     assert (written["seed"], written["plane"], written["model"]) == (5, "axial", None)
     assert written["volume"]["file"] == volume_file.name
     assert set(written["versions"]) >= {"napari-mri-cae", "torch", "numpy"}
+
+
+@pytest.mark.parametrize("command", ["corrupt", "reconstruct"])
+def test_the_sidecar_of_the_scan_stays(
+    cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path, command: str
+) -> None:
+    own = tmp_path / "sub-01_T1w.json"
+    own.write_text('{"MagneticFieldStrength": 3}')
+    options = ["--gaussian", 0.1] if command == "corrupt" else ["--model", model_file]
+    ended = cli(command, volume_file, tmp_path / "sub-01_T1w.nii", *options)
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "sub-01_T1w.json is there already" in ended.err
+    assert own.read_text() == '{"MagneticFieldStrength": 3}'
+    assert not (tmp_path / "sub-01_T1w.nii").exists()
+    # What the command has written itself may be written again.
+    for _ in range(2):
+        assert cli(command, volume_file, tmp_path / "out.nii", *options).status == 0

@@ -60,12 +60,24 @@ def test_clean_slices_by_default(cli: Callable, tmp_path: Path, volume_file: Pat
     assert {row.kind for row in read_table(tmp_path / "table.tsv")} == {"none", "gaussian-blur"}
 
 
+def test_a_table_without_an_ending(
+    cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path
+) -> None:
+    words = ["evaluate", volume_file, "--model", model_file, "--slices", "all", "--every", 9]
+    before = {path.name for path in tmp_path.iterdir()}
+    for _ in range(2):
+        assert cli(*words, "-o", tmp_path / "results").status == 0
+    assert {path.name for path in tmp_path.iterdir()} - before == {"results", "results.json"}
+
+
 @pytest.mark.parametrize(
     ("words", "status", "expected"),
     [
         (["-o", "nowhere/table.tsv"], 1, "there is no folder"),
         (["-o", "sub-01_T1w.nii.gz"], 1, "is the input itself"),
         (["-o", "table.tsv", "--report", "table.tsv"], 1, "two outputs"),
+        (["-o", "table.tsv", "--report", "table.json"], 1, "one of the two"),
+        (["-o", "results.json"], 1, "choose another ending"),
         (["-o", "table.tsv", "--model", "nosuch"], 1, "no model"),
         (["-o", "table.tsv", "--baseline", "wavelets"], 1, "not a baseline"),
         (["-o", "table.tsv", "--frame", "2"], 1, "no frame 2"),

@@ -9,7 +9,14 @@ import pytest
 from napari_mri_cae import Comparison, InputError, Volume
 from napari_mri_cae.brain import brain_mask
 from napari_mri_cae.corruptions import BlankOut, GaussianNoise, RicianNoise
-from napari_mri_cae.evaluation import Condition, Evaluation, EvaluationSettings, Row, run_to_table
+from napari_mri_cae.evaluation import (
+    Condition,
+    Evaluation,
+    EvaluationSettings,
+    Row,
+    read_table,
+    run_to_table,
+)
 from napari_mri_cae.models import Model
 from napari_mri_cae.models.card import DataSource, Training
 
@@ -157,6 +164,36 @@ def test_no_brain(tmp_path: Path, save: Callable[..., Path]) -> None:
     flat = save(tmp_path / "flat.nii", np.ones((9, 9, 9), np.float32))
     with pytest.raises(InputError, match="constant"):
         _rows(Evaluation([flat]))
+
+
+def test_what_cannot_be_measured_is_left_out(
+    volumes: list[Path], model: Model, save: Callable[..., Path], tmp_path: Path
+) -> None:
+    flat = save(tmp_path / "flat.nii", np.ones((9, 9, 9), np.float32))
+    cut = tmp_path / "cut.nii.gz"
+    cut.write_bytes(volumes[0].read_bytes()[:-2000])
+    evaluation = Evaluation([volumes[0], flat, volumes[1], cut], [model])
+    progress: list[tuple[int, int]] = []
+    rows = [row for batch in evaluation.run(on_progress=lambda *at: progress.append(at)) for row in batch]
+    np.testing.assert_equal(rows, _rows(Evaluation(volumes, [model])))
+    assert [remark.split(" is left out: ")[0] for remark in evaluation.remarks] == ["flat", "cut"]
+    assert "constant" in evaluation.remarks[0]
+    assert progress[-1][0] == progress[-1][1]
+    with pytest.raises(InputError, match=r"None of the volumes .* flat is constant"):
+        _rows(Evaluation([flat, cut]))
+
+
+def test_names_are_those_of_the_table(volumes: list[Path], model: Model, tmp_path: Path) -> None:
+    spaced = tmp_path / "a  scan\N{NO-BREAK SPACE}of me.nii.gz"
+    spaced.write_bytes(volumes[0].read_bytes())
+    evaluation = Evaluation([spaced], [make(model, "my \N{NO-BREAK SPACE} model")])
+    rows = run_to_table(evaluation, tmp_path / "table.tsv")
+    assert {row.volume for row in rows} == {"a scan of me"}
+    assert evaluation.model_names[0] == "my model"
+    np.testing.assert_equal(read_table(tmp_path / "table.tsv"), rows)
+    # Whoever has read the table goes on from it, and finds its volumes again.
+    (tmp_path / "table.tsv").rename(tmp_path / f"table.tsv.{evaluation.fingerprint}.part")
+    np.testing.assert_equal(run_to_table(evaluation, tmp_path / "table.tsv"), rows)
 
 
 def make(model: Model, name: str) -> Model:

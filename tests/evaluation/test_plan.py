@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,64 @@ def test_a_complete_table_is_not_measured_again(
     assert not carry_out(other).was_complete
 
 
+def test_a_table_is_complete_before_its_tests(plan: EvaluationPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def measure(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_mri_cae.evaluation.plan.summarize", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(plan)
+    monkeypatch.setattr(Evaluation, "run", measure)
+    outputs = carry_out(plan)
+    assert outputs.was_complete
+    assert outputs.made["tests"]
+    assert json.loads(outputs.sidecar.read_text()) == json.loads(to_json(outputs.made))
+
+
+def test_what_is_left_out_is_told_everywhere(
+    plan: EvaluationPlan, save: Callable[..., Path], tmp_path: Path
+) -> None:
+    flat = save(tmp_path / "flat.nii", np.ones((9, 9, 9), np.float32))
+    report = tmp_path / "report.html"
+    events = io.StringIO()
+    with_flat = plan.model_copy(update={"volumes": (*plan.volumes, flat), "report": report})
+    for was_complete in (False, True):
+        assert main(with_flat.model_dump_json(), events) == 0
+        told = json.loads(events.getvalue().splitlines()[-1])
+        assert told["was_complete"] is was_complete
+        (remark,) = told["remarks"]
+        assert remark.startswith("flat is left out: ")
+        assert json.loads((tmp_path / "table.json").read_text())["remarks"] == [remark]
+        assert remark in report.read_text()
+        assert "2 volumes of 2 subjects" in report.read_text()
+
+
+def test_json_and_report_have_the_same_tests(plan: EvaluationPlan, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    tests = carry_out(plan.model_copy(update={"report": report})).made["tests"]
+    assert {one["first"] for one in tests} == {"tiny"}
+    page = report.read_text()
+    shown = [
+        one
+        for one in tests
+        if (one["unit"], one["metric"], one["region"]) == ("slice", "psnr", "whole slice")
+        and one["corruption"] != "none"
+    ]
+    assert [one["second"] for one in shown] == ["identity", "median"]
+    for one in shown:
+        assert one["n_tests"] == 3
+        p_values = (_p_value(one["p_t_holm"]), _p_value(one["p_wilcoxon_holm"]))
+        assert re.search(r">{}</td>\s*<td [^>]*>{}</td>".format(*map(re.escape, p_values)), page)
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+
+
 def test_it_tells_what_happens(plan: EvaluationPlan) -> None:
     events = io.StringIO()
     assert main(plan.model_dump_json(), events) == 0
@@ -88,6 +148,8 @@ def test_what_cannot_be_is_refused(plan: EvaluationPlan) -> None:
     assert "no model 'nosuch'" in last["sentence"]
     with pytest.raises(InputError, match="two outputs"):
         carry_out(plan.model_copy(update={"report": plan.output}))
+    with pytest.raises(InputError, match="one of the two"):
+        carry_out(plan.model_copy(update={"report": plan.output.with_suffix(".json")}))
 
 
 def test_the_process_ends_when_nobody_asks_any_more(plan: EvaluationPlan) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from napari_mri_cae.evaluation import Row, compare_models, holm
-from napari_mri_cae.evaluation.significance import smallest_wilcoxon_p
+from napari_mri_cae.evaluation.significance import compare_networks, smallest_wilcoxon_p
 
 
 def _table(row: Callable, values: dict[str, np.ndarray], **others: object) -> list[Row]:
@@ -59,6 +59,17 @@ def test_holm_is_over_pairs_and_corruptions(row: Callable, rng: np.random.Genera
     assert [one.p_t_holm for one in tests] == pytest.approx(holm([one.p_t for one in tests]))
     chosen = compare_models(rows, models=["c"])
     assert [(one.first, one.second) for one in chosen] == [("c", "a"), ("c", "b")] * 2
+
+
+def test_a_family_says_how_large_it_is(row: Callable, rng: np.random.Generator) -> None:
+    rows = _table(row, {name: rng.normal(30, 1, (6, 2)) for name in "abc"})
+    # One subject alone gives no p-value, and is not counted.
+    rows += _table(row, {name: rng.normal(30, 1, (1, 2)) for name in "abc"}, corruption="blur")
+    assert [one.n_tests for one in compare_networks(rows, ["c"])] == [2] * 4
+    assert [(one.first, one.second) for one in compare_networks(rows, [])] == [
+        *map(tuple, ("ab", "ac", "bc"))
+    ] * 2
+    assert {one.n_tests for one in compare_networks(rows, [])} == {3}
 
 
 def test_equal_models_and_too_few(row: Callable) -> None:

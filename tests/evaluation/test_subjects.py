@@ -37,6 +37,12 @@ def test_two_scans_of_one_person() -> None:
     assert len({volume for volume, _ in names}) == 2
 
 
+def test_white_space() -> None:
+    assert _names("/s/a  b.nii", "/s/c\N{NO-BREAK SPACE}d.nii") == [("a b", "a b"), ("c d", "c d")]
+    names = _names("/s/a  b.nii", "/s/a b.nii", "/t/a  b.nii")
+    assert len({volume for volume, _ in names}) == 3
+
+
 def test_one_file_twice() -> None:
     with pytest.raises(InputError, match="given twice"):
         _names("/s/a.nii", "/s/a.nii")

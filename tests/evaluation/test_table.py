@@ -34,6 +34,13 @@ def test_a_cut_off_line_is_left_out(row: Callable, tmp_path: Path) -> None:
     assert [one.psnr for one in read_table(path)] == [30.0]
 
 
+def test_a_line_cut_off_inside_a_letter(row: Callable, tmp_path: Path) -> None:
+    path = write_table([row(30.0), row(31.0, volume="Zoë")], tmp_path / "table.tsv")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index("ë".encode()) + 1])
+    assert [one.psnr for one in read_table(path)] == [30.0]
+
+
 @pytest.mark.parametrize("text", ["", "a\tb\n1\t2\n", "\x00\x01\n"])
 def test_not_a_table(text: str, tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"

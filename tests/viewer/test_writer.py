@@ -110,6 +110,7 @@ def test_several_layers_get_their_names(tmp_path: Path, source: Image) -> None:
 
 def test_provenance_lies_beside_the_file(tmp_path: Path, source: Image) -> None:
     made = {"seed": 3, "file": Path("x.nii"), "corruptions": [{"kind": "gaussian-noise", "sigma": 0.03}]}
+    made |= {"device": "cpu", "created": "2026-11-21T12:00:00+00:00", "versions": {"torch": "2.13.0"}}
     for provenance in (made, lambda: made):
         layer = panel(source, source.data, "corrupted", provenance=provenance)
         save_layer(layer, tmp_path / "c.nii.gz")
@@ -117,6 +118,16 @@ def test_provenance_lies_beside_the_file(tmp_path: Path, source: Image) -> None:
         assert content == {"layer": "corrupted", **made, "file": "x.nii"}
     save_layer(source, tmp_path / "s.nii.gz")
     assert not (tmp_path / "s.json").exists()
+
+
+def test_the_sidecar_of_a_scan_stays(tmp_path: Path, source: Image) -> None:
+    scan = tmp_path / "sub-01_corrupted.json"
+    scan.write_text('{"RepetitionTime": 2.3}')
+    layer = panel(source, source.data, "corrupted", provenance={"seed": 3})
+    with pytest.raises(InputError, match=r"sub-01_corrupted\.json is there already"):
+        save_layer(layer, tmp_path / "sub-01_corrupted.nii.gz")
+    assert json.loads(scan.read_text()) == {"RepetitionTime": 2.3}
+    assert not (tmp_path / "sub-01_corrupted.nii.gz").exists()
 
 
 def test_a_comparison_is_written_as_four(tmp_path: Path, source: Image) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_mri_cae.cli.chain import add_chain, read_chain
 from napari_mri_cae.cli.options import add_frame, add_json, add_plane, add_volume
 from napari_mri_cae.cli.output import Progress, print_json
-from napari_mri_cae.files import check_writable, write_sidecar
+from napari_mri_cae.files import check_sidecar, check_writable, write_sidecar
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     corruptions = read_chain(arguments)
     output = check_writable(arguments.output, arguments.input)
+    check_sidecar(output, arguments.input)
 
     from napari_mri_cae.comparison.corrupt_volume import corrupt_volume
     from napari_mri_cae.comparison.provenance import describe

@@ -8,8 +8,9 @@ slice itself is measured too, as the model "identity".
 
 The table has one row per volume, plane, slice, corruption, model and region.
 Means, tests between models and how it was made are written beside it, as a
-.json file of the same name. An evaluation that was interrupted goes on where it
-was when the same command is given again.
+.json file of the same name. A volume that cannot be measured is left out, and a
+note says so. An evaluation that was interrupted goes on where it was when the
+same command is given again.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_mri_cae.cli.options import add_frame, add_json, add_model, add_plane, add_volume
 from napari_mri_cae.cli.output import Progress, print_json
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.files import check_writable, write_sidecar
+from napari_mri_cae.files import check_sidecar, check_writable, write_sidecar
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     residual = arguments.residual and check_writable(arguments.residual, arguments.input)
     if residual and residual.absolute() == output.absolute():
         raise InputError(f"{residual} is the output itself: choose another name for the residual.")
+    check_sidecar(output, arguments.input, *([residual] if residual else []))
 
     from napari_mri_cae.comparison.provenance import describe
     from napari_mri_cae.models import load_model, unfamiliar

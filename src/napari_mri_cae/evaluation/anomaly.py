@@ -95,7 +95,7 @@ def measure_anomalies(
     Raises
     ------
     InputError
-        If there is no clean condition, or a volume cannot be read or measured.
+        If there is no clean condition, or no volume can be measured.
     """
     if all(condition.corruptions for condition in evaluation.conditions):
         raise InputError("Anomalies are found among healthy slices: add the clean slice to the conditions.")

@@ -23,12 +23,13 @@ from napari_mri_cae.evaluation.baselines import Baseline, Identity, find_baselin
 from napari_mri_cae.evaluation.condition import Condition
 from napari_mri_cae.evaluation.regions import measure_regions
 from napari_mri_cae.evaluation.settings import EvaluationSettings
-from napari_mri_cae.evaluation.subjects import Name, name_volumes
+from napari_mri_cae.evaluation.subjects import Name, name_volumes, single_spaced
 from napari_mri_cae.evaluation.table import Row
 from napari_mri_cae.files import checksum
 from napari_mri_cae.planes import Plane, plane_axis
 from napari_mri_cae.slices import OnProgress, take_slices
 from napari_mri_cae.volume import Volume
+from napari_mri_cae.volume.parts import volume_checksum
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -144,8 +145,14 @@ class Evaluation:
         self.model_names = [*_names_of(self.models), *(baseline.kind for baseline in self.baselines)]
         if twice := [name for name, times in Counter(self.model_names).items() if times > 1]:
             raise InputError(f"{twice[0]} is named twice: name each model and each baseline once.")
-        #: What about the volumes does not suit a model, a sentence each; found while `run` goes on.
+        #: Which volumes are left out and why, and what about the others does not suit a model, a sentence
+        #: each; found while `run` goes on.
         self.remarks: list[str] = []
+
+    @property
+    def network_names(self) -> list[str]:
+        """The names of the models that are no baselines."""
+        return self.model_names[: len(self.models)]
 
     @property
     def device_description(self) -> str:
@@ -169,7 +176,8 @@ class Evaluation:
         """Measure, and yield rows as slices are finished; stop iterating to cancel.
 
         The order is that of the volumes, planes, conditions, slices, models and regions, whatever runs at the
-        same time.
+        same time. A volume that cannot be read, is constant, or has no slice to measure is left out, and
+        `remarks` says so.
 
         Parameters
         ----------
@@ -183,7 +191,7 @@ class Evaluation:
         Raises
         ------
         InputError
-            If a volume cannot be read, is constant, or has no slice to measure.
+            If no volume can be measured.
         """
         for batch in self.run_slices(done, on_progress=on_progress):
             yield self._rows(batch)
@@ -195,6 +203,8 @@ class Evaluation:
         on_progress: OnProgress | None = None,
     ) -> Iterator[Reconstructed]:
         """Corrupt and reconstruct, and yield the slices themselves; stop iterating to cancel.
+
+        Volumes are left out as by `run`.
 
         Parameters
         ----------
@@ -212,7 +222,7 @@ class Evaluation:
         Raises
         ------
         InputError
-            If a volume cannot be read, is constant, or has no slice to measure.
+            If no volume can be measured.
         """
         counter = _Counter(len(self.paths), len(self.conditions), on_progress)
         workers = os.cpu_count() or 1
@@ -287,16 +297,13 @@ class Evaluation:
 
     @cached_property
     def _checksums(self) -> list[str]:
-        return [checksum(path) for path in self.paths]
+        return [volume_checksum(path) for path in self.paths]
 
     def _jobs(
         self, done: frozenset[tuple[str, str, str, int]], counter: "_Counter", pool: ThreadPoolExecutor
     ) -> Iterator[_Job]:
-        for number, name in enumerate(self.names):
-            volume = self.open(number)
-            mask = brain_mask(volume)
-            chosen = {plane: self._choose(volume, mask, plane) for plane in self.settings.planes}
-            counter.opened(sum(map(len, chosen.values())))
+        for number, volume, mask, chosen in self._measurable(counter):
+            name = self.names[number]
             for plane, indices in chosen.items():
                 self._remark(volume, name, number, plane)
                 for condition in self.conditions:
@@ -308,6 +315,28 @@ class Evaluation:
                         batch = tuple(todo[start : start + _BATCH])
                         yield self._start(name, volume, mask, plane, batch, condition, pool)
 
+    def _measurable(
+        self, counter: "_Counter"
+    ) -> Iterator[tuple[int, Volume, npt.NDArray[np.bool_], dict[Plane, list[int]]]]:
+        """Yield each volume that can be measured: its number, itself, its brain and which slices."""
+        left_out = []
+        for number, name in enumerate(self.names):
+            try:
+                volume = self.open(number)
+                mask = brain_mask(volume)
+                chosen = {plane: self._choose(volume, mask, plane) for plane in self.settings.planes}
+            except InputError as error:
+                left_out.append(error)
+                self._note([f"{name.volume} is left out: {error}"])
+                counter.left_out()
+                continue
+            counter.opened(sum(map(len, chosen.values())))
+            yield number, volume, mask, chosen
+        if len(left_out) == len(self.names):
+            first = left_out[0]
+            several = InputError(f"None of the volumes can be measured; the first: {first}")
+            raise several if len(left_out) > 1 else first
+
     def _choose(self, volume: Volume, mask: npt.NDArray[np.bool_], plane: Plane) -> list[int]:
         """Return which slices of a plane are measured."""
         share = np.moveaxis(mask, plane_axis(plane), 0).mean(axis=(1, 2))
@@ -318,7 +347,7 @@ class Evaluation:
         if not len(indices):
             raise InputError(
                 f"{volume.name} has no {plane} slice with brain in it, as far as its mask tells: "
-                "leave it out, or choose all slices."
+                "choose all slices, or other planes."
             )
         every = self.settings.every
         return [int(index) for index in indices[len(indices) // 2 % every :: every]]
@@ -448,10 +477,15 @@ class _Counter:
         """Take note of how many slices another volume has."""
         self._slices.append(slices)
 
+    def left_out(self) -> None:
+        """Take note of a volume that is not measured."""
+        self._volumes -= 1
+        self.finished(0)
+
     def finished(self, slices: int) -> None:
         """Take note of finished slices, of one condition each."""
         self._done += slices
-        if self._on_progress is not None:
+        if self._on_progress is not None and self._slices:
             total = round(sum(self._slices) / len(self._slices) * self._volumes)
             self._on_progress(self._done, total * self._conditions)
 
@@ -470,10 +504,8 @@ def _distinct_conditions(
 
 def _names_of(models: "Sequence[Model]") -> list[str]:
     """Return the models' names; of two with the same name, with their files'."""
-    names = Counter(model.card.name for model in models)
+    names = [single_spaced(model.card.name) for model in models]
     return [
-        f"{model.card.name} ({model.path.name})"
-        if names[model.card.name] > 1 and model.path
-        else model.card.name
-        for model in models
+        single_spaced(f"{name} ({model.path.name})") if names.count(name) > 1 and model.path else name
+        for name, model in zip(names, models, strict=True)
     ]

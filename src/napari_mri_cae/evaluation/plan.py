@@ -13,10 +13,10 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.evaluation.evaluation import Evaluation
 from napari_mri_cae.evaluation.report import write_report
 from napari_mri_cae.evaluation.settings import REGIONS, EvaluationSettings
-from napari_mri_cae.evaluation.significance import UNITS, compare_models
+from napari_mri_cae.evaluation.significance import UNITS, compare_networks
 from napari_mri_cae.evaluation.summary import METRICS, summarize
 from napari_mri_cae.evaluation.table import Row, read_table, run_to_table
-from napari_mri_cae.files import check_writable, checksum, sidecar_of, write_sidecar
+from napari_mri_cae.files import check_sidecar, check_writable, checksum, sidecar_of, write_sidecar
 from napari_mri_cae.models.registry import DEFAULT_MODEL
 from napari_mri_cae.slices import OnProgress
 
@@ -47,12 +47,16 @@ class EvaluationPlan(BaseModel):
     report: Path | None = Field(None, description="The page, if there is to be one")
 
     def check_outputs(self) -> None:
-        """Raise an InputError if an output cannot be written, is one of the volumes, or is named twice."""
+        """Raise an InputError if an output cannot be written, is named twice, or would replace another file.
+
+        Those are the volumes, and what is beside the table under the name of how it was made.
+        """
         if self.report is not None and self.report.absolute() == self.output.absolute():
             raise InputError(f"{self.report} is named for two outputs: choose another name for the report.")
         for path in (self.output, self.report):
             if path is not None:
                 check_writable(path, *self.volumes)
+        check_sidecar(self.output, *self.volumes, *([] if self.report is None else [self.report]))
 
     def evaluation(self) -> Evaluation:
         """Return the evaluation. Loads torch and the models.
@@ -80,7 +84,7 @@ class Outputs:
     sidecar : pathlib.Path
         The file that holds these.
     remarks : list of str
-        What about the volumes does not suit a model, a sentence each.
+        Which volumes are left out and why, and what about the others does not suit a model, a sentence each.
     was_complete : bool
         Whether the table was there already, and nothing had to be measured.
     """
@@ -118,7 +122,7 @@ def carry_out(
     Raises
     ------
     InputError
-        If something in the plan is not there, or a volume cannot be read or measured.
+        If something in the plan is not there, or no volume can be measured.
     OSError
         If an output cannot be written; what was measured until then stays.
     """
@@ -132,24 +136,37 @@ def carry_out(
         rows, evaluation.remarks = complete
     else:
         rows = run_to_table(
-            evaluation, plan.output, on_progress=on_progress, on_resume=on_resume, on_rows=on_rows
+            evaluation,
+            plan.output,
+            on_progress=on_progress,
+            on_resume=on_resume,
+            on_rows=on_rows,
+            # So that the table is known to be complete if the tests are interrupted.
+            on_complete=lambda table: write_sidecar(plan.output, _facts(plan, evaluation, table, command)),
         )
     tell("Testing the differences between models")
     made = {
-        "command": command or "evaluate",
-        "output": plan.output.name,
-        "table_sha256": checksum(plan.output),
-        "report": None if plan.report is None else plan.report.name,
-        "fingerprint": evaluation.fingerprint,
-        **evaluation.provenance(),
+        **_facts(plan, evaluation, plan.output, command),
         "summary": [asdict(one) for one in summarize(rows)],
-        "tests": _tests(rows),
+        "tests": _tests(rows, evaluation.network_names),
     }
     sidecar = write_sidecar(plan.output, made)
     if plan.report is not None:
         tell("Writing the report")
         write_report(evaluation, rows, plan.report, command=command)
     return Outputs(rows, made, sidecar, evaluation.remarks, complete is not None)
+
+
+def _facts(plan: EvaluationPlan, evaluation: Evaluation, table: Path, command: str) -> dict[str, Any]:
+    """Return how a table was made, without what follows from its rows."""
+    return {
+        "command": command or "evaluate",
+        "output": plan.output.name,
+        "table_sha256": checksum(table),
+        "report": None if plan.report is None else plan.report.name,
+        "fingerprint": evaluation.fingerprint,
+        **evaluation.provenance(),
+    }
 
 
 def _complete_table(table: Path, fingerprint: str) -> tuple[list[Row], list[str]] | None:
@@ -163,11 +180,11 @@ def _complete_table(table: Path, fingerprint: str) -> tuple[list[Row], list[str]
         return None
 
 
-def _tests(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _tests(rows: Sequence[Row], networks: Sequence[str]) -> list[dict[str, Any]]:
     return [
         asdict(one)
         for metric in METRICS
         for region in REGIONS
         for unit in UNITS
-        for one in compare_models(rows, metric=metric, region=region, unit=unit)
+        for one in compare_networks(rows, networks, metric=metric, region=region, unit=unit)
     ]

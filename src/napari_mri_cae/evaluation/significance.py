@@ -54,6 +54,8 @@ class PairedComparison:
     w, p_wilcoxon, p_wilcoxon_holm : float
         Wilcoxon's signed-rank test, two-sided; pairs that are equal are left out of it. Exact for up to 50
         pairs without ties, and from the normal distribution otherwise.
+    n_tests : int
+        How many tests of its kind Holm's correction is over, this one among them.
     """
 
     plane: Plane
@@ -72,6 +74,7 @@ class PairedComparison:
     p_wilcoxon: float
     p_t_holm: float = math.nan
     p_wilcoxon_holm: float = math.nan
+    n_tests: int = 0
 
 
 def compare_models(
@@ -132,7 +135,36 @@ def compare_models(
         holm([one.p_wilcoxon for one in comparisons]),
         strict=True,
     )
-    return [replace(one, p_t_holm=t, p_wilcoxon_holm=wilcoxon) for one, t, wilcoxon in corrected]
+    # Where there are too few pairs, neither test has a p-value, and there is nothing to correct.
+    n_tests = sum(not math.isnan(one.p_t) for one in comparisons)
+    return [
+        replace(one, p_t_holm=t, p_wilcoxon_holm=wilcoxon, n_tests=n_tests) for one, t, wilcoxon in corrected
+    ]
+
+
+def compare_networks(
+    rows: Sequence[Row],
+    networks: Sequence[str],
+    *,
+    metric: Metric = "psnr",
+    unit: Unit = "subject",
+    region: Region = "whole slice",
+) -> list[PairedComparison]:
+    """Run the tests that an evaluation gives: of each network against every other model.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    networks : sequence of str
+        The models that are no baselines; without any, the baselines are tested against each other.
+    metric, unit, region
+        As for `compare_models`.
+
+    Returns
+    -------
+    list of PairedComparison
+    """
+    return compare_models(rows, metric=metric, unit=unit, region=region, models=list(networks) or None)
 
 
 def holm(p_values: Iterable[float]) -> list[float]:

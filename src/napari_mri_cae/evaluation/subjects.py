@@ -44,11 +44,16 @@ def name_volumes(paths: Sequence[Path]) -> list[Name]:
     return [
         Name(volume, subject)
         for volume, subject in zip(
-            _distinct([stem(path) for path in files], homes, files),
-            _distinct(subjects, homes, homes),
+            _distinct([single_spaced(stem(path)) for path in files], homes, files),
+            _distinct([single_spaced(subject) for subject in subjects], homes, homes),
             strict=True,
         )
     ]
+
+
+def single_spaced(label: str) -> str:
+    """Return a label as a table holds it: all white space in it is single spaces."""
+    return " ".join(label.split())
 
 
 def _data_set(path: Path, subject: str) -> Path:
@@ -60,12 +65,17 @@ def _data_set(path: Path, subject: str) -> Path:
 
 
 def _distinct(labels: Sequence[str], homes: Sequence[Path], things: Sequence[Path]) -> list[str]:
-    """Return labels that differ where the things differ: with the data set's name, or the whole path."""
+    """Return labels that differ where the things differ.
+
+    With the data set's name or the whole path, and with numbers where paths differ in white space alone.
+    """
     for candidates in (
         list(labels),
         [f"{home.name}/{label}" for home, label in zip(homes, labels, strict=True)],
         [f"{home}/{label}" for home, label in zip(homes, labels, strict=True)],
+        [str(thing) for thing in things],
     ):
-        if len(set(candidates)) == len(set(zip(labels, things, strict=True))):
-            return candidates
-    return [str(thing) for thing in things]
+        distinct = [single_spaced(candidate) for candidate in candidates]
+        if len(set(distinct)) == len(set(zip(labels, things, strict=True))):
+            return distinct
+    return [f"{label} ({things.index(thing) + 1})" for label, thing in zip(labels, things, strict=True)]

@@ -1,6 +1,7 @@
 """The table of an evaluation: one row per volume, slice, corruption, model and region."""
 
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,8 +94,9 @@ def read_table(path: Path) -> list[Row]:
         If it is not such a table, or cannot be read.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            whole = [line for line in file if line.endswith("\n")]
+        data = path.read_bytes()
+        # The cut may be inside a letter of several bytes.
+        whole = io.StringIO(data[: data.rfind(b"\n") + 1].decode(), newline="")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     header, *lines = list(csv.reader(whole, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
@@ -113,6 +115,7 @@ def run_to_table(
     on_progress: OnProgress | None = None,
     on_resume: Callable[[int], object] | None = None,
     on_rows: Callable[[Sequence[Row]], object] | None = None,
+    on_complete: Callable[[Path], object] | None = None,
 ) -> list[Row]:
     """Run an evaluation and write its table as the rows come in.
 
@@ -130,6 +133,8 @@ def run_to_table(
         Called with the number of slices that an interrupted run of the same evaluation left.
     on_rows : callable, optional
         Called with the rows of a few slices when they are on disk.
+    on_complete : callable, optional
+        Called with the file that holds all rows, before it becomes the table.
 
     Returns
     -------
@@ -139,7 +144,7 @@ def run_to_table(
     Raises
     ------
     InputError
-        If a volume cannot be read or measured.
+        If no volume can be measured.
     OSError
         If the table cannot be written; what was done until then stays.
     """
@@ -155,6 +160,8 @@ def run_to_table(
             file.flush()
             if on_rows is not None:
                 on_rows(batch)
+    if on_complete is not None:
+        on_complete(part)
     part.replace(path)
     return rows
 

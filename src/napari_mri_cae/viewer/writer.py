@@ -19,6 +19,7 @@ from nibabel.orientations import (
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.files import check_sidecar, sidecar_of
 from napari_mri_cae.viewer.layers import METADATA_KEY, Role, layer_affine
 from napari_mri_cae.volume import Volume
 
@@ -98,6 +99,8 @@ def save_layer(layer: Layer | LayerData, path: str | Path) -> Path:
     own = own if isinstance(own, Mapping) else {}
     volume, role = own.get("volume"), own.get("role", "source")
     target = _with_extension(Path(path))
+    if own.get("provenance"):
+        check_sidecar(target)
     if isinstance(volume, Volume) and not is_labels:
         values = _intensities(values, volume, role)
     if not isinstance(volume, Volume) or volume.shape != values.shape:
@@ -133,14 +136,16 @@ def save_comparison(
     Raises
     ------
     InputError
-        If they cannot be written.
+        If they cannot be written, or their .json would replace somebody else's.
     """
     target = _with_extension(Path(path))
     volume, provenance = comparison.volume, comparison.provenance()
+    files = [target if len(roles) == 1 else _path_for(target, role) for role in roles]
+    for file in files:
+        check_sidecar(file)
     written = []
-    for role in roles:
+    for role, file in zip(roles, files, strict=True):
         values = _intensities(getattr(comparison, role), volume, role)
-        file = target if len(roles) == 1 else _path_for(target, role)
         written.append(volume.save_like(values, file))
         _write_provenance(provenance, role, written[-1])
     return written
@@ -181,7 +186,7 @@ def _storable(values: npt.NDArray[Any], *, is_labels: bool) -> npt.NDArray[Any]:
 
 def _write_provenance(provenance: Provenance, role: Role, image: Path) -> None:
     content = provenance() if callable(provenance) else provenance
-    sidecar = image.with_name(_stem(image) + ".json")
+    sidecar = sidecar_of(image)
     text = json.dumps({"layer": role, **content}, indent=2, default=str)
     try:
         sidecar.write_text(text + "\n", encoding="utf-8")

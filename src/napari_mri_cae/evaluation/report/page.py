@@ -17,7 +17,7 @@ from napari_mri_cae.evaluation.settings import REGIONS
 from napari_mri_cae.evaluation.significance import (
     WARNING,
     PairedComparison,
-    compare_models,
+    compare_networks,
     smallest_wilcoxon_p,
 )
 from napari_mri_cae.evaluation.summary import Metric, Summary, summarize
@@ -88,7 +88,7 @@ def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict
     subjects = len({row.subject for row in rows})
     planes = evaluation.settings.planes
     styles = {model: number for number, model in enumerate(evaluation.model_names)}
-    networks = evaluation.model_names[: len(evaluation.models)]
+    networks = evaluation.network_names
     return {
         "networks": networks,
         "models": evaluation.model_names,
@@ -119,6 +119,7 @@ def _contents(evaluation: Evaluation, rows: Sequence[Row], command: str) -> dict
         "tests": {metric: _tests(rows, metric, networks) for metric in _TESTED},
         "warning": WARNING,
         "alpha": _ALPHA,
+        "n_volumes": len({row.volume for row in rows}),
         "n_subjects": subjects,
         "n_slices": len({(row.volume, row.plane, row.slice) for row in rows}),
         "least_p": smallest_wilcoxon_p(subjects),
@@ -143,10 +144,8 @@ def _boxes(rows: Sequence[Row], plane: str, styles: dict[str, int]) -> list[Char
 
 
 def _tests(rows: Sequence[Row], metric: Metric, networks: Sequence[str]) -> list[_Tested]:
-    """Return the tests of every model against every other one; without a model, of all baselines."""
-    models = list(networks) or None
     by_subject, by_slice = (
-        compare_models(rows, metric=metric, unit=unit, models=models) for unit in ("subject", "slice")
+        compare_networks(rows, networks, metric=metric, unit=unit) for unit in ("subject", "slice")
     )
     return [_Tested(first, second) for first, second in zip(by_subject, by_slice, strict=True)]
 
