@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.training.board import Board
+from napari_mri_cae.viewer.train import tensorboard
 from napari_mri_cae.viewer.train.tensorboard import TensorBoard
 
 pytest.importorskip("tensorboard")
@@ -58,6 +62,45 @@ def test_it_ends_with_whoever_is_killed(folder: Path) -> None:
     while is_alive(int(pid)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not is_alive(int(pid))
+
+
+def test_who_asks_while_it_is_being_started_gets_the_same_address(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = "import time; time.sleep(0.5); print('TensorBoard 2 at http://localhost:6 (x)', flush=True)"
+    monkeypatch.setattr(tensorboard, "_SERVER", f"{server}; time.sleep(60)")
+    board = TensorBoard()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(board.serve, folder)
+        while board._process is None:
+            time.sleep(0.01)
+        second = threads.submit(board.serve, folder)
+    assert first.result() == second.result() == "http://localhost:6"
+    board.close()
+
+
+def test_one_that_is_being_started_when_it_is_closed_does_not_stay(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    popen, gate = subprocess.Popen, threading.Event()
+
+    def start(*args: Any, **kwargs: Any) -> Any:
+        begun.append(popen(*args, **kwargs))
+        assert gate.wait(20)
+        return begun[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    board = TensorBoard()
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(board.serve, folder)
+        while not begun:
+            time.sleep(0.01)
+        board.close()
+        gate.set()
+        with pytest.raises(InputError, match="did not start"):
+            answer.result(20)
+    assert begun[0].poll() is not None
 
 
 def test_a_run_without_anything_for_it_says_so(tmp_path: Path) -> None:

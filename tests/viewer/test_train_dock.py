@@ -2,7 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,21 +16,23 @@ import numpy as np
 import pytest
 import yaml
 from napari.components import ViewerModel
+from napari.qt.threading import FunctionWorker
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from napari_mri_cae.comparison.noteworthy import typicality
+from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import list_models, load_model
 from napari_mri_cae.training import RunFolder, TrainingConfig
 from napari_mri_cae.training.run_folder import RunStatus, is_alive
 from napari_mri_cae.viewer.compare import open_docks
 from napari_mri_cae.viewer.plots import plot_colors
-from napari_mri_cae.viewer.train import TrainDock
+from napari_mri_cae.viewer.train import TrainDock, dock, follower, process, session
 from napari_mri_cae.viewer.train.follower import PREVIEWS, Preview
 from napari_mri_cae.viewer.train.plots import Curves
 from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
-from napari_mri_cae.viewer.train.state import TrainState
+from napari_mri_cae.viewer.train.state import FIRST_RECIPE, TrainState
 from napari_mri_cae.viewer.widgets import NOTHING, in_hours
 
 PATIENCE_S = 60
@@ -200,6 +205,46 @@ def test_it_says_what_will_be_trained_on(alone: Callable[[], Hands], folder: Pat
     hands.qtbot.keyClicks(dock.run_box.name, "two words")
     assert dock.state.config.name == "two"
     assert dock.run_box.name_message.text()
+    # It would be trained as "two".
+    assert not dock.run_box.train_button.isEnabled()
+    dock.data_box.epochs.setValue(8)
+    assert dock.run_box.name.text() == "two words"
+    hands.qtbot.keyClicks(dock.run_box.name, "\b" * len(" words"))
+    assert dock.run_box.train_button.isEnabled()
+
+
+def test_a_look_that_is_cancelled_leaves_nothing_of_the_folder_before(
+    alone: Callable[[], Hands], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sub-1" / "anat" / "sub-1_T1w.nii.gz").write_bytes(b"no volume")
+    hands = alone()
+    box, button = hands.dock.overview_box, hands.dock.run_box.train_button
+    hands.dock.open_folder(folder)
+    hands.until_looked()
+    assert box.counts.rows
+    assert not button.isEnabled()
+    # The package has a function of the same name.
+    module = sys.modules["napari_mri_cae.training.data.overview"]
+    look = module.overview
+
+    def slowly(config: Any, on_progress: Any, **options: Any) -> Any:
+        while True:
+            on_progress(1, 9, "reading volumes")
+            time.sleep(0.01)
+
+    monkeypatch.setattr(module, "overview", slowly)
+    (tmp_path / "other").mkdir()
+    hands.dock.open_folder(tmp_path / "other")
+    hands.until(box.cancel_button.isVisible)
+    hands.click(box.cancel_button)
+    assert box.note.text().startswith("The data were not looked at")
+    assert box.counts.rows == []
+    assert not any(part.isVisibleTo(box) for part in (box.counts, box.rule, box.warnings, box.skip))
+    assert button.isEnabled()
+    monkeypatch.setattr(module, "overview", look)
+    hands.dock.open_folder(folder)
+    hands.until_looked()
+    assert box.counts.rows
 
 
 def test_volumes_that_cannot_be_read_are_named_and_left_out_only_if_agreed(
@@ -313,6 +358,7 @@ def test_pause_detach_find_again_crash_and_resume(
     hands.click(box.pause_button)
     hands.until(lambda: hands.state == "paused")
     assert box.pause_button.text() == "Resume"
+    hands.until(lambda: box.state.text() == "Paused")
     seen = dock.session.run.metrics()
     time.sleep(0.3)
     assert dock.session.run.metrics() == seen
@@ -386,6 +432,148 @@ def test_a_run_that_cannot_begin_says_why(
     hands.click(dock.run_box.train_button)
     hands.until(lambda: hands.sentences)
     assert "holds a run already" in hands.sentences.pop()
+    # There is nothing to show, and it is corrected where it was chosen.
+    assert dock.session.run is None
+    assert not dock.progress_box.isVisible()
+    assert dock.new_run.is_open
+    assert "holds a run already" in dock.message.text()
+
+
+@pytest.mark.parametrize("patience_s", [5.0, 0.05])
+def test_a_run_that_is_just_being_started_is_in_hand(
+    alone: Callable[[], Hands],
+    folder: Path,
+    recipe: Any,
+    tmp_path: Path,
+    processes: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    patience_s: float,
+) -> None:
+    reached, gate = threading.Event(), threading.Event()
+
+    def start(*args: Any, **kwargs: Any) -> Any:
+        reached.set()
+        assert gate.wait(PATIENCE_S)
+        return _sleeper()
+
+    monkeypatch.setattr(session, "start", start)
+    monkeypatch.setattr(follower, "_STARTS_WITHIN_S", patience_s)
+    hands = alone()
+    dock = hands.dock
+    dock.open_folder(folder)
+    dock.data_box.open_configuration(recipe())
+    hands.click(dock.run_box.train_button)
+    hands.until(reached.is_set)
+    assert not dock.run_box.train_button.isEnabled()
+    dock.open_run(tmp_path)
+    assert "A run is going on here" in hands.sentences.pop()
+    if patience_s > 1:
+        threading.Timer(0.2, gate.set).start()
+    hands.answer("Stop")
+    assert dock.guard.ask()
+    gate.set()
+    hands.until(lambda: processes)
+    (one,) = processes
+    assert one.wait(PATIENCE_S) == -signal.SIGKILL
+    assert hands.sentences == []
+
+
+def test_a_run_that_goes_on_is_starting_until_its_own_process_says_more(
+    alone: Callable[[], Hands], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    run.last_checkpoint.write_bytes(b"")
+    run.add_event("start", {"steps": 12, "epochs": 3})
+    run.write_status(RunStatus(state="stopped", message="it was asked to stop", pid=1, host="here", step=4))
+    hands = alone()
+    box, session_ = hands.dock.progress_box, hands.dock.session
+    hands.dock.open_run(run.path)
+    hands.until(lambda: hands.state == "stopped")
+    monkeypatch.setattr(session, "start", lambda *args, **kwargs: _sleeper())
+    hands.click(box.pause_button)
+    hands.until(lambda: session_.is_alive)
+    assert (session_.is_starting, box.state.text()) == (True, "Starting")
+    # It would be lost: the process begins by taking back what was asked for before.
+    assert not box.stop_button.isEnabled()
+    run.write_status(RunStatus(state="running", pid=1, host="here"))
+    hands.until(lambda: hands.state == "running")
+    assert box.stop_button.isEnabled()
+    session_.end()
+
+    run.write_status(RunStatus(state="stopped", message="it was asked to stop", pid=1, host="here"))
+    (run.path / process.OUTPUT).write_text("mri-cae: the settings are wrong: correct them.\n")
+    fails = [sys.executable, "-c", "raise SystemExit(1)"]
+    monkeypatch.setattr(session, "start", lambda *args, **kwargs: subprocess.Popen(fails))
+    hands.dock.open_run(run.path)
+    hands.until(lambda: hands.state == "stopped")
+    hands.click(box.pause_button)
+    hands.until(lambda: hands.sentences)
+    assert hands.sentences.pop() == "the settings are wrong: correct them."
+    assert box.state.text() == "Failed: the settings are wrong: correct them."
+
+
+def _sleeper() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "given"),
+    [
+        (None, "cuda:1", "1"),
+        ("2,3", "cuda:0", "2"),
+        ("2, GPU-5a", "cuda:1", "GPU-5a"),
+        ("2,3", "auto", "2,3"),
+        ("2,3", "cpu", ""),
+    ],
+)
+def test_a_run_has_the_card_that_was_chosen(visible: str | None, device: str, given: str) -> None:
+    own = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert process._environment(own, device)["CUDA_VISIBLE_DEVICES"] == given
+
+
+def test_closing_waits_for_its_own_threads_only(alone: Callable[[], Hands], tmp_path: Path) -> None:
+    gate, ends = threading.Event(), []
+    others = FunctionWorker(gate.wait, PATIENCE_S / 6)
+    others.start()
+    hands = alone()
+    run = RunFolder(tmp_path)
+    run.add_event("start", {})
+    run.write_status(RunStatus(state="running", pid=os.getpid(), host=socket.gethostname()))
+    hands.dock.open_run(run.path)
+    hands.until(lambda: hands.dock.session.is_alive and others.is_running)
+    follower_ = hands.dock.session._follower
+    hands.dock.background.run("test", lambda: (time.sleep(0.3), ends.append("own")), print, "Working")
+    hands.until(lambda: hands.dock.background._running)
+    began = time.monotonic()
+    hands.dock.stop()
+    assert time.monotonic() - began < 1.5
+    assert ends == ["own"]
+    assert follower_._idle.is_set()
+    assert others.is_running
+    gate.set()
+
+
+def test_tensorboard_is_started_once(
+    alone: Callable[[], Hands], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, opened = threading.Event(), []
+    run = RunFolder(tmp_path)
+    run.add_event("start", {})
+    hands = alone()
+    hands.dock.open_run(run.path)
+    button = hands.dock.progress_box.board_button
+    monkeypatch.setattr(hands.dock._board, "serve", lambda folder: gate.wait(PATIENCE_S) and "address")
+    monkeypatch.setattr(dock, "_browse", opened.append)
+    hands.until(button.isVisible)
+    hands.click(button)
+    assert not button.isEnabled()
+    assert button.text() == "Starting ..."
+    gate.set()
+    hands.until(lambda: opened)
+    assert opened == ["address"]
+    assert button.isEnabled()
+    assert button.text() == "TensorBoard"
 
 
 def test_closing_asks_what_becomes_of_a_run(
@@ -518,6 +706,32 @@ def test_a_schedule_stretches_with_the_epochs() -> None:
     assert state.config.schedule.warmup_steps == before.schedule.warmup_steps == 100
     state.choose_epochs(before.epochs)
     assert abs(state.config.schedule.decay_steps - before.schedule.decay_steps) < before.epochs
+
+
+@pytest.mark.parametrize(
+    ("recipe", "folder", "name"),
+    [
+        ("my recipe", "volumes", "my-recipe-volumes"),
+        ("_mine", "zwei Köpfe", "mine-zwei-K-pfe"),
+        ("模型", "データ", "model"),
+    ],
+)
+def test_a_configuration_may_be_called_anything(recipe: str, folder: str, name: str) -> None:
+    state = TrainState()
+    state.choose_folder(Path("some"))
+    state.choose_recipe(recipe, TrainState().config)
+    state.choose_folder(Path(folder))
+    assert (state.recipe, state.config.name) == (recipe, name)
+
+
+def test_a_configuration_that_is_refused_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = TrainState()
+    state.choose_folder(Path("some"))
+    before = state.config
+    monkeypatch.setattr("napari_mri_cae.viewer.train.state.model_name", lambda *_: "no name")
+    with pytest.raises(InputError):
+        state.choose_recipe("other", TrainState().config)
+    assert (state.recipe, state.config) == (FIRST_RECIPE, before)
 
 
 def test_durations() -> None:

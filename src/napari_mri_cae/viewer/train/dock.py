@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QThreadPool, QTimer, QUrl
+from qtpy.QtCore import QEvent, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card
 from napari_mri_cae.training import RunFolder, RunStatus
-from napari_mri_cae.viewer.background import Background
 from napari_mri_cae.viewer.close_guard import CloseGuard, Question
 from napari_mri_cae.viewer.compare import open_docks
 from napari_mri_cae.viewer.dock import Dock
@@ -23,6 +22,7 @@ from napari_mri_cae.viewer.train.comparing import choose, compare, held_out_volu
 from napari_mri_cae.viewer.train.data_box import DataBox
 from napari_mri_cae.viewer.train.follower import News
 from napari_mri_cae.viewer.train.overview_box import OverviewBox
+from napari_mri_cae.viewer.train.own_threads import OwnThreads
 from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
 from napari_mri_cae.viewer.train.progress_box import ProgressBox
 from napari_mri_cae.viewer.train.run_box import RunBox
@@ -34,7 +34,7 @@ from napari_mri_cae.viewer.widgets import heading
 if TYPE_CHECKING:
     import napari.viewer
 
-_LONGEST_WAIT_MS = 2000
+_LONGEST_WAIT_S = 1.0
 _QUESTION = Question(
     "A training is going on.",
     "Stop it, which keeps its best model, or let it go on by itself? It can be opened again with "
@@ -65,7 +65,7 @@ class TrainDock(Dock):
         self._is_closing = False
         self.state = TrainState()
         self.session = RunSession()
-        self.background = Background()
+        self.background = OwnThreads()
         self.previews = PreviewLayers(viewer)
         self._board = TensorBoard()
         self.setMinimumWidth(300)
@@ -95,7 +95,8 @@ class TrainDock(Dock):
         self.session.news.connect(self._on_news)
         self.session.changed.connect(self.run_box.show_state)
         self.session.ended.connect(self._on_ended)
-        self.session.failed.connect(self._on_failed)
+        self.session.failed.connect(self._on_run_failed)
+        self.background.busy.connect(self._on_busy)
         self.background.failed.connect(self._on_failed)
         # Only a window has a theme that is worth following; its model has one as well.
         viewer.events.theme.connect(self._on_theme)
@@ -173,7 +174,7 @@ class TrainDock(Dock):
 
     def _obstacle(self) -> str:
         """Return what keeps a run from being started, in a sentence; "" if nothing does."""
-        if self.session.is_going_on and self.session.is_own:
+        if self._is_in_hand:
             return "A run is going on."
         if self.state.data_folder is None:
             return "Choose a data folder first."
@@ -239,6 +240,15 @@ class TrainDock(Dock):
             choose(dock, card)
         self._say(f"The model is kept as {card.name}, and is in Compare's list.")
 
+    def _on_run_failed(self, error: Exception) -> None:
+        if self.session.run is None:
+            # It could not begin, and can be corrected here.
+            self.new_run.set_open(True)
+        self._on_failed(error)
+
+    def _on_busy(self, what: str) -> None:
+        self.progress_box.show_board(is_starting=self.background.is_waiting_for("board"))
+
     def _on_theme(self, event: object = None) -> None:
         self.progress_box.curves.set_colors(plot_colors(self._viewer))
 
@@ -247,12 +257,12 @@ def _browse(address: str) -> None:
     QDesktopServices.openUrl(QUrl(address))
 
 
-def _stop(session: RunSession, background: Background, overview: OverviewBox, board: TensorBoard) -> None:
+def _stop(session: RunSession, background: OwnThreads, overview: OverviewBox, board: TensorBoard) -> None:
     """End all threads and servers; needs no widget."""
-    session.leave()
     background.forget(saves=True)
     OverviewBox.cancel(overview)
     board.close()
-    pool = QThreadPool.globalInstance()
-    if pool is not None and not sys.is_finalizing():
-        pool.waitForDone(_LONGEST_WAIT_MS)
+    wait_s = 0.0 if sys.is_finalizing() else _LONGEST_WAIT_S
+    # Ours end in a moment; those of other docks share Qt's pool, and may go on for minutes.
+    session.leave(wait_s)
+    background.wait(wait_s)

@@ -2,7 +2,6 @@
 
 import subprocess
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,13 +10,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from napari.qt.threading import GeneratorWorker
 from psygnal import Signal
 
 from napari_mri_cae.training import RunFolder, RunStatus
 from napari_mri_cae.viewer.train.process import last_words
+from napari_mri_cae.viewer.workers import StepWorker
 
 _LOOK_S: Final = 0.25
+_STARTS_WITHIN_S: Final = 5.0
 _ENDS: Final = ("stopped", "failed", "finished")
 PREVIEWS: Final = ("original", "corrupted", "reconstructed")
 
@@ -88,9 +88,12 @@ class Follower:
         self._run = run
         self._start = start
         self._enough = threading.Event()
+        self._off = threading.Event()
+        self._starting = threading.Lock()
+        self._idle = threading.Event()
+        self._idle.set()
         self.process: subprocess.Popen[bytes] | None = None
-        # Not create_worker: it lists the run among napari's tasks, and closing the window would ask twice.
-        self._worker: GeneratorWorker[Any, Any, Any] = GeneratorWorker(self._follow)
+        self._worker = StepWorker(self._follow)
         self._worker.yielded.connect(self._on_news)
         self._worker.errored.connect(self._on_errored)
         self._worker.finished.connect(self._on_finished)
@@ -100,38 +103,78 @@ class Follower:
         """Follow no longer; the run goes on. Does not wait, and touches neither Qt nor layers."""
         self._enough.set()
 
+    def call_off(self) -> "subprocess.Popen[bytes] | None":
+        """Follow no longer, and start nothing any more; return the process that has been started, if any."""
+        self._off.set()
+        self.leave()
+        # What is just being started has to be known; where that takes longer, its thread kills it.
+        if self._starting.acquire(timeout=_STARTS_WITHIN_S):
+            self._starting.release()
+        return self.process
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the thread has done its work, but not longer than this."""
+        self._idle.wait(seconds)
+
     def _follow(self) -> Iterator[News]:
         """Work in the worker's thread."""
-        if self._start is not None:
-            self.process = self._start()
+        self._idle.clear()
+        try:
+            # What is there before the start was left by an earlier process of the run.
+            old = None if self._start is None else self._run.status
+            self._begin()
+            if not self._off.is_set():
+                yield from self._look(old)
+        finally:
+            self._collect()
+            self._idle.set()
+
+    def _begin(self) -> None:
+        with self._starting:
+            if self._start is not None and not self._off.is_set():
+                self.process = self._start()
+        if self.process is not None and self._off.is_set():
+            self.process.kill()
+
+    def _look(self, old: RunStatus | None) -> Iterator[News]:
+        """Tell what happens until the run ends; `old` is a status that tells nothing of its own process."""
         run, place, before = self._run, 0, None
-        began = time.time()
         while True:
             status = run.status
             alive = status.alive
             if self.process is not None:
                 # It has said that it ends; what it still does takes some seconds, and writes nothing.
-                ends = status.state in _ENDS and status.heartbeat >= began
+                ends = status.state in _ENDS and status != old
                 alive = self.process.poll() is None and not ends
             if not alive:
                 # What was written before it ended is read after that.
                 status = run.status
+            failure = "" if alive else self._failure(status, old)
+            if old is not None and status == old:
+                status = self._status_without_word(old, failure, alive=alive)
             events, place = run.read_events(place)
             seen = (status.state, alive)
             if events or seen != before:
                 before = seen
-                failure = "" if alive else self._failure(status, events)
                 yield News(status, alive, events, _newest_preview(run, events), failure)
             if not alive or self._enough.wait(_LOOK_S):
                 return
 
-    def collect(self) -> None:
+    @staticmethod
+    def _status_without_word(old: RunStatus, failure: str, *, alive: bool) -> RunStatus:
+        """Return how far a run is whose process has said nothing yet, or has broken down without a word."""
+        if alive:
+            return RunStatus()
+        return old.model_copy(update={"state": "failed", "message": failure}) if failure else old
+
+    def _collect(self) -> None:
         """See to it that the process is collected when it has ended, or the system keeps its entry."""
         if self.process is not None:
             threading.Thread(target=self.process.wait, daemon=True).start()
 
-    def _failure(self, status: RunStatus, events: list[dict[str, Any]]) -> str:
-        if self.process is None or not self.process.returncode or status.state in _ENDS:
+    def _failure(self, status: RunStatus, old: RunStatus | None) -> str:
+        has_ended = status.state in _ENDS and status != old
+        if self.process is None or not self.process.returncode or has_ended:
             return ""
         # What the command complains of itself; who is killed says nothing.
         words = last_words(self._run.path) if self.process.returncode == 1 else ""

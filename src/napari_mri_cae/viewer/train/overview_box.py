@@ -45,6 +45,8 @@ _LOOK_MS: Final = 200
 _EXAMPLES: Final = 5
 _LISTED: Final = 5
 _EMPTY: Final = "Choose a folder, and you will see here what is in it."
+_LOOKING: Final = "Looking at the data ..."
+_NOT_LOOKED: Final = "The data were not looked at: the run will read them when it begins."
 
 
 class Look:
@@ -114,7 +116,7 @@ class OverviewBox(QWidget):
         self.bar.setFormat("%v of %m")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Look no further; the run will read the data itself")
-        self.cancel_button.clicked.connect(self._on_cancel)
+        self.cancel_button.clicked.connect(self._forget)
         self._busy = QWidget()
         busy = QHBoxLayout(self._busy)
         busy.setContentsMargins(0, 0, 0, 0)
@@ -180,10 +182,13 @@ class OverviewBox(QWidget):
         if self._look is not None:
             self._look.call_off()
 
-    def _on_cancel(self) -> None:
+    def _forget(self) -> None:
+        """Look no further, and show nothing: what was found before belongs to other settings."""
         self.cancel()
-        self._look = None
+        self._soon.stop()
+        self._look, self._error, self.shown = None, "", None
         self._show()
+        self.changed.emit()
 
     def _on_config(self, *_: Any) -> None:
         config = self._state.config
@@ -194,9 +199,11 @@ class OverviewBox(QWidget):
         if asked == self._asked:
             return
         self._asked = asked
-        self.cancel()
         if config.data:
+            self.cancel()
             self._soon.start()
+        else:
+            self._forget()
 
     def _begin(self) -> None:
         self.cancel()
@@ -206,7 +213,7 @@ class OverviewBox(QWidget):
             "overview",
             lambda: self._quietly(look),
             lambda found: self._on_found(look, found),
-            "Looking at the data ...",
+            _LOOKING,
             otherwise=lambda: self._on_found(look, None),
         )
         self._clock.start()
@@ -245,7 +252,7 @@ class OverviewBox(QWidget):
         self.bar.setRange(0, max(total, 1))
         self.bar.setValue(done)
         self.bar.setTextVisible(bool(total))
-        self.note.setText(f"{what[:1].upper()}{what[1:]} ..." if what else "Looking at the data ...")
+        self.note.setText(f"{what[:1].upper()}{what[1:]} ..." if what else _LOOKING)
 
     def _show(self) -> None:
         shown, is_busy = self.shown, self._look is not None
@@ -253,7 +260,7 @@ class OverviewBox(QWidget):
         if is_busy:
             self._show_progress()
         else:
-            self.note.setText(self._error or ("" if shown is not None else _EMPTY))
+            self.note.setText(self._words())
         self.note.setVisible(bool(self.note.text()))
         parts = [] if shown is None else list(shown.parts.items())
         self.counts.show_rows(
@@ -275,6 +282,14 @@ class OverviewBox(QWidget):
         # Shown before, but no longer what the settings say.
         for widget in (self.counts, self.rule, self.split, self.strip):
             widget.setEnabled(not is_busy)
+
+    def _words(self) -> str:
+        """Return what is said where nothing is known, or what is wrong."""
+        if self._error or self.shown is not None:
+            return self._error
+        if not self._state.config.data:
+            return _EMPTY
+        return _LOOKING if self._soon.isActive() else _NOT_LOOKED
 
     def _show_split(self) -> None:
         rows = () if self.shown is None else self.shown.split

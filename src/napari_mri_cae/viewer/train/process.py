@@ -81,5 +81,12 @@ def _environment(own: Mapping[str, str], device: str) -> dict[str, str]:
     if device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     elif device.startswith("cuda:"):
-        environment["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
+        environment["CUDA_VISIBLE_DEVICES"] = _visible(own.get("CUDA_VISIBLE_DEVICES"), device)
     return environment
+
+
+def _visible(visible: str | None, device: str) -> str:
+    """Return what the system calls a device that torch counts among those which it may see."""
+    number = device.partition(":")[2]
+    names = [] if visible is None else [name.strip() for name in visible.split(",")]
+    return names[int(number)] if int(number) < len(names) else number

@@ -40,13 +40,14 @@ _TITLES: Final = {
     "psnr": "PSNR (dB)",
 }
 _STATES: Final = {
-    "new": "Starting",
+    "new": "Nothing is known of it",
     "running": "Training",
     "paused": "Paused",
     "stopped": "Stopped",
     "failed": "Failed",
     "finished": "Finished",
 }
+_PAUSING: Final = "Pausing after this batch"
 
 
 class ProgressBox(QWidget):
@@ -80,6 +81,7 @@ class ProgressBox(QWidget):
         self._step = 0
         self._requested = ""
         self._doing = ""
+        self._board_is_starting = False
         self._sheet: Path | None = None
 
         self.title = QElidingLabel()
@@ -154,6 +156,11 @@ class ProgressBox(QWidget):
         session.changed.connect(self._show_state)
         self.hide()
 
+    def show_board(self, *, is_starting: bool) -> None:
+        """Show whether TensorBoard is being started: that takes seconds, and once is enough."""
+        self._board_is_starting = is_starting
+        self._show_state()
+
     def _on_opened(self, run: RunFolder) -> None:
         self._steps, self._epochs, self._step, self._best = 0, 0, 0, -math.inf
         self._requested = self._doing = ""
@@ -168,6 +175,8 @@ class ProgressBox(QWidget):
         self.show()
 
     def _on_news(self, news: News) -> None:
+        if news.status.state == "paused" and self._requested == _PAUSING:
+            self._requested = ""
         for event in news.events:
             self._take(event)
         if not self._soon.isActive():
@@ -185,6 +194,8 @@ class ProgressBox(QWidget):
             self._show_step(step, event)
         elif kind in ("preparing", "finishing"):
             self._doing = str(event.get("message", ""))
+        elif kind in ("stopped", "error", "end"):
+            self._doing = ""
         elif kind == "preview" and "sheet" in event and self._session.run is not None:
             self._sheet = self._session.run.path / str(event["sheet"])
         elif kind == "validation":
@@ -234,7 +245,9 @@ class ProgressBox(QWidget):
         words = _STATES[state]
         if not going_on and state in ("running", "paused"):
             words = "Ended unexpectedly"
-        elif going_on and not session.is_own and not session.is_starting:
+        elif session.is_starting:
+            words = "Starting"
+        elif going_on and not session.is_own:
             words = f"{words}, started elsewhere ({session.status.host}, process {session.status.pid})"
         elif going_on and self._requested:
             words = self._requested
@@ -254,16 +267,17 @@ class ProgressBox(QWidget):
         self.close_button.setEnabled(session.run is not None and not (going_on and session.is_own))
         self.compare_button.setEnabled(session.has_model)
         self.compare_button.setVisible(session.has_model or not going_on)
-        for button in (self.board_button, self.folder_button):
-            button.setEnabled(session.run is not None)
+        self.board_button.setText("Starting ..." if self._board_is_starting else "TensorBoard")
+        self.board_button.setEnabled(session.run is not None and not self._board_is_starting)
+        self.folder_button.setEnabled(session.run is not None)
 
     def _pause_or_resume(self, device: str) -> None:
         paused = self._session.status.state == "paused"
         if self._session.is_going_on and not paused:
-            self._requested = "Pausing after this batch"
+            self._requested = _PAUSING
             self._session.pause()
         else:
-            self._requested = "" if self._session.is_going_on else "Starting again"
+            self._requested = ""
             self._session.resume(device)
         self._show_state()
 

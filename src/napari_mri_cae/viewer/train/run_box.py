@@ -47,6 +47,7 @@ class RunBox(QWidget):
         self._obstacle = obstacle
         self._on_train = on_train
         self._proposal = new_run_folder(state.config.name)
+        self._shown_name = ""
 
         self.name = QLineEdit()
         self.name.setAcceptDrops(False)
@@ -96,15 +97,18 @@ class RunBox(QWidget):
     def show_state(self, *_: Any) -> None:
         """Show what the state says."""
         name = self._state.config.name
-        if self.name.text() != name:
-            self.name.setText(name)
+        # What is wrong is in the line alone, and stays there until there is another name.
+        if self._shown_name != name:
+            self._shown_name = name
             self._mark("")
+            if self.name.text() != name:
+                self.name.setText(name)
         if not self._proposal.name.startswith(f"{name}-") or self._proposal.exists():
             self._proposal = new_run_folder(name)
         self.folder.setText(str(self.run_folder))
         self.folder.setToolTip(str(self.run_folder))
         self.device.show_device(self._state.device)
-        obstacle = self._obstacle()
+        obstacle = self._obstacle() or ("Correct the model's name first." if self.name_message.text() else "")
         self.train_button.setEnabled(not obstacle)
         self.hint.setText(obstacle)
         self.hint.setVisible(bool(obstacle))
@@ -116,6 +120,7 @@ class RunBox(QWidget):
             self._mark(str(error))
         else:
             self._mark("")
+        self.show_state()
 
     def _mark(self, message: str) -> None:
         self.name.setStyleSheet(f"border: 1px solid {WRONG_COLOR};" if message else "")

@@ -45,6 +45,7 @@ class RunSession:
         self.status = RunStatus()
         self.is_alive = False
         self.is_starting = False
+        self._is_new = False
         self._follower: Follower | None = None
 
     @property
@@ -54,8 +55,8 @@ class RunSession:
 
     @property
     def is_own(self) -> bool:
-        """Whether this viewer has started the process."""
-        return self._follower is not None and self._follower.process is not None
+        """Whether this viewer has started the process, or is about to."""
+        return self.is_starting or (self._follower is not None and self._follower.process is not None)
 
     @property
     def can_resume(self) -> bool:
@@ -80,7 +81,7 @@ class RunSession:
             prepare(run, config)
             return start(run, resume=False, device=device)
 
-        self._follow(run, begin)
+        self._follow(run, begin, is_new=True)
 
     def open(self, folder: Path) -> None:
         """Show a run that has ended, or that somebody else goes on with."""
@@ -108,20 +109,22 @@ class RunSession:
         """Ask the run to end; its best model so far stays."""
         self._request("stop")
 
-    def leave(self) -> None:
-        """Let the run go on by itself, and close it here."""
-        if self._follower is not None:
-            self._follower.leave()
-            self._follower.collect()
-        self._follower = None
+    def leave(self, wait_s: float = 0.0) -> None:
+        """Let the run go on by itself, and close it here; wait so long at most for the thread to end."""
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.leave()
+            follower.wait(wait_s)
         self.run, self.status = None, RunStatus()
         self.is_alive = self.is_starting = False
         self.changed.emit()
 
     def end(self) -> None:
         """Stop the run, see to it that its process has ended, and close it here."""
-        self.stop()
-        run, process = self.run, None if self._follower is None else self._follower.process
+        run, process = self.run, None if self._follower is None else self._follower.call_off()
+        # Before there is a process there may be no folder either.
+        if process is not None or not self.is_starting:
+            self.stop()
         self.leave()
         if process is None or run is None:
             return
@@ -141,11 +144,16 @@ class RunSession:
         except InputError as error:
             self.failed.emit(error)
 
-    def _follow(self, run: RunFolder, begin: "Callable[[], subprocess.Popen[bytes]] | None") -> None:
+    def _follow(
+        self,
+        run: RunFolder,
+        begin: "Callable[[], subprocess.Popen[bytes]] | None",
+        *,
+        is_new: bool = False,
+    ) -> None:
         if self._follower is not None:
             self._follower.leave()
-            self._follower.collect()
-        self.run, self.status = run, RunStatus()
+        self.run, self.status, self._is_new = run, RunStatus(), is_new
         self.is_alive, self.is_starting = False, begin is not None
         self.opened.emit(run)
         follower = Follower(run, begin)
@@ -167,6 +175,14 @@ class RunSession:
             self.ended.emit(news.status)
 
     def _on_failed(self, error: Exception) -> None:
+        run, follower = self.run, self._follower
+        has_begun = not self.is_starting or (follower is not None and follower.process is not None)
         self.is_alive = self.is_starting = False
-        self.changed.emit()
+        if has_begun or run is None:
+            self.changed.emit()
+        elif self._is_new:
+            # There is no run, or another one that has the folder.
+            self.leave()
+        else:
+            self._follow(run, None)
         self.failed.emit(error)

@@ -31,9 +31,9 @@ def new_run_folder(name: str) -> Path:
 
 
 def model_name(recipe: str, folder: Path) -> str:
-    """Return a name for a model that a recipe makes from a folder."""
-    data = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip(".-")
-    return f"{recipe}-{data}" if data else recipe
+    """Return a name for a model that a recipe makes from a folder; both may be called anything."""
+    parts = (re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-") for name in (recipe, folder.name))
+    return "-".join(part for part in parts if part) or "model"
 
 
 def without_data(config: TrainingConfig) -> TrainingConfig:
@@ -94,9 +94,8 @@ class TrainState:
     def choose_recipe(self, recipe: str, config: TrainingConfig) -> None:
         """Train as another configuration says, on the folder that was chosen, if one was."""
         folder = self.data_folder
+        if folder is not None and not config.data:
+            data = self.config.model_dump(mode="json", include={"data", "root"})
+            config = config.with_values({**data, "name": model_name(recipe, folder)})
         self.recipe = recipe
-        if folder is None or config.data:
-            self.config = config
-            return
-        data = self.config.model_dump(mode="json", include={"data", "root"})
-        self.config = config.with_values({**data, "name": model_name(recipe, folder)})
+        self.config = config

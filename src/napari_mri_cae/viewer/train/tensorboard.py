@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,8 @@ class TensorBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._address = ""
+        self._serving = threading.Lock()
+        self._closings = 0
 
     def serve(self, folder: Path) -> str:
         """Return the address at which a folder can be looked at, once it answers. Not for the main thread.
@@ -45,9 +48,20 @@ class TensorBoard:
             raise InputError(
                 f"{folder.parent.name} has left nothing for TensorBoard: it was not installed where it ran."
             )
-        if self._process is not None and self._process.poll() is None and self._folder == folder:
+        closings = self._closings
+        with self._serving:
+            if self._process is None or self._process.poll() is not None or self._folder != folder:
+                self._end()
+                self._address = self._start(folder, closings)
             return self._address
-        self.close()
+
+    def close(self) -> None:
+        """End the server. Does not wait for one that is being started: it ends by itself."""
+        self._closings += 1
+        self._end()
+
+    def _start(self, folder: Path, closings: int) -> str:
+        """Return the address of a new server, unless there is a closing more than when it was asked for."""
         self._folder = folder
         command = [sys.executable, "-c", _SERVER, "--logdir", str(folder), "--port", "0"]
         # Windows deletes no file that another process writes.
@@ -59,14 +73,15 @@ class TensorBoard:
             except OSError as error:
                 raise InputError(f"TensorBoard cannot be started: {error.strerror or error}.") from error
             self._process = process
-            self._address = _address(process, words)
-        if not self._address:
-            self.close()
+            if self._closings != closings:
+                self._end()
+            address = _address(process, words)
+        if not address:
+            self._end()
             raise InputError(f"TensorBoard did not start: try 'tensorboard --logdir {folder}'.")
-        return self._address
+        return address
 
-    def close(self) -> None:
-        """End the server."""
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
