@@ -284,6 +284,9 @@ def test_one_cycle_finds_its_rate_and_checkpoints_are_kept(config, tmp_path):
     rates = np.loadtxt(folder.path / "learning-rates.csv", delimiter=",", skiprows=1)
     assert (np.diff(rates[:, 0]) > 0).all()
     assert (folder.path / "learning-rates.png").exists()
+    with pytest.raises(InputError, match="epochs: a one-cycle schedule ends with the run's 3 epochs"):
+        train(config.with_values(changes | {"epochs": 4}), folder.path, resume=True)
+    assert folder.status.state == "finished"
 
 
 @pytest.mark.parametrize("name", recipe_paths())
@@ -297,6 +300,9 @@ def test_every_recipe_trains(name, root, tmp_path):
         small |= {"sampling.resize_to": [16, 16], "slices": {"rule": "all"}}
     if config.slices.rule == "range":
         small |= {"slices.first": 4, "slices.last": 12}
+    if config.start_from is not None:
+        first = train(load_recipe(config.start_from.split("/")[1]).with_values(small), tmp_path / "first")
+        small |= {"start_from": str(first / "model.safetensors")}
     folder = RunFolder(train(config.with_values(small), tmp_path / "run"))
     assert [row["step"] for row in folder.metrics()] == [1, 2]
     assert np.isfinite([row["validation_loss"] for row in folder.metrics()]).all()
