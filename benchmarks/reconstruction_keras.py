@@ -3,6 +3,7 @@
 Run by an interpreter that has keras and tensorflow-cpu; it is told on standard input when to compute.
 """
 
+import functools
 import json
 import os
 import sys
@@ -27,14 +28,20 @@ def residual_block(channels):
     return lambda x: layers.Add()([x, second(first(x))])
 
 
-def residual_unet_of_blocks(size, channels=(32, 64, 128, 256)):
+def residual_blocks(channels, count):
+    """Return so many of them, one after the other."""
+    blocks = [residual_block(channels) for _ in range(count)]
+    return lambda x: functools.reduce(lambda y, block: block(y), blocks, x)
+
+
+def residual_unet_of_blocks(size, channels=(32, 64, 128, 256), blocks=(2, 2, 2, 1), up_blocks=(2, 2, 2)):
     """Return the U-Net of the shipped denoiser, its layers made in the order of PyTorch's."""
     first = layers.Conv2D(channels[0], 3, padding="same")
-    encoders = [residual_block(width) for width in channels[:-1]]
+    encoders = list(map(residual_blocks, channels[:-1], blocks))
     downs = [layers.Conv2D(width, 2, 2) for width in channels[1:]]
-    bottom = residual_block(channels[-1])
+    bottom = residual_blocks(channels[-1], blocks[-1])
     ups = [layers.Conv2DTranspose(width, 2, 2) for width in channels[:-1]]
-    decoders = [residual_block(width) for width in channels[:-1]]
+    decoders = list(map(residual_blocks, channels[:-1], up_blocks))
     last = layers.Conv2D(1, 3, padding="same")
 
     inputs = keras.Input((size, size, 1))
