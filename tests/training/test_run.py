@@ -258,6 +258,11 @@ def test_a_run_can_begin_with_a_models_weights(run, config, tmp_path):
     other = config.with_values({"start_from": str(folder.model_path), **wide})
     with pytest.raises(InputError, match=r"start_from: .* has another architecture"):
         train(other, tmp_path / "other")
+    # What is not there is said before anything is read.
+    events = []
+    with pytest.raises(InputError, match=r"^start_from: .*no-such-model"):
+        train(config.with_values({"start_from": "no-such-model"}), tmp_path / "none", on_event=events.append)
+    assert [event["event"] for event in events] == ["error"]
 
 
 def test_weights_stored_in_half_the_size_are_those_of_the_run_rounded(run, config, tmp_path):

@@ -24,7 +24,7 @@ from napari_mri_cae.training.run_folder import OnEvent, Record, RunFolder, State
 if TYPE_CHECKING:
     import lightning
 
-    from napari_mri_cae.models import Card, Domain
+    from napari_mri_cae.models import Card, Domain, Model
     from napari_mri_cae.training.data import Data, Prepared, Source
     from napari_mri_cae.training.module import ReconstructionModule
 
@@ -146,6 +146,8 @@ def _run(
 
     leads, processes = trainer.is_global_zero, trainer.world_size
     check_network(config)
+    checkpoint = folder.last_checkpoint if resume and folder.last_checkpoint.exists() else None
+    first = None if checkpoint is not None else _model_to_start_from(config)
     software = versions()
     progress = _progress(control, record)
     prepared = _prepare(config, folder, software, record, progress, leads=leads)
@@ -154,9 +156,8 @@ def _run(
     batches = training_batches(prepared, lambda: trainer.global_step, share, progress)
     validation = ValidationSet(prepared, share, progress)
     module = ReconstructionModule(config, config.epochs * len(batches), prepared.labels)
-    checkpoint = folder.last_checkpoint if resume and folder.last_checkpoint.exists() else None
-    if config.start_from is not None and checkpoint is None:
-        _start_from(module, config)
+    if first is not None:
+        _start_from(module, first, config)
     if leads:
         module.sample = choose_sample(ValidationSet(prepared))
     if processes == 1:
@@ -289,12 +290,22 @@ def _progress(control: Control, record: Record) -> Callable[[int, int, str], Non
     return progress
 
 
-def _start_from(module: "ReconstructionModule", config: TrainingConfig) -> None:
-    """Begin with the weights of a model."""
+def _model_to_start_from(config: TrainingConfig) -> "Model | None":
+    """Open the model whose weights to begin with, before anything takes long."""
     from napari_mri_cae.models import load_model
+
+    if config.start_from is None:
+        return None
+    try:
+        return load_model(config.start_from)
+    except InputError as error:
+        raise InputError(f"start_from: {error}") from error
+
+
+def _start_from(module: "ReconstructionModule", model: "Model", config: TrainingConfig) -> None:
+    """Begin with the weights of a model."""
     from napari_mri_cae.training.network import load_weights
 
-    model = load_model(config.start_from)
     fits = model.card.architecture == config.architecture
     if fits:
         weights = model.network.state_dict()
