@@ -72,7 +72,8 @@ class Hands:
         self.until(lambda: not self.dock.overview_box.is_busy)
 
     def click(self, button: QWidget) -> None:
-        assert button.isEnabled()
+        # What the run says on disk may be a moment ahead of the dock.
+        self.until(button.isEnabled)
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def drop(self, *paths: Path) -> None:
