@@ -1,5 +1,6 @@
 """Work that threads do in the background, one of a kind at a time."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -35,6 +36,8 @@ class Background:
 
     def __init__(self) -> None:
         self._jobs: list[_Job] = []
+        self._running = 0
+        self._changed = threading.Condition()
 
     def is_waiting_for(self, kind: str | None = None) -> bool:
         """Return whether a result is waited for, of one kind or of any."""
@@ -78,7 +81,14 @@ class Background:
                 otherwise()
                 self.failed.emit(error)
 
-        worker: FunctionWorker[Result] = FunctionWorker(work)
+        def counted() -> Result:
+            self._count(1)
+            try:
+                return work()
+            finally:
+                self._count(-1)
+
+        worker: FunctionWorker[Result] = FunctionWorker(counted)
         worker.returned.connect(returned)
         worker.errored.connect(errored)
         self.tell()
@@ -87,6 +97,19 @@ class Background:
     def forget(self, *, saves: bool) -> None:
         """Wait for nothing any more, or for nothing but what is being written."""
         self._jobs = [] if saves else [job for job in self._jobs if job.kind == SAVE]
+
+    def wait(self, seconds: float) -> None:
+        """Wait until none of its functions is running, but not longer than this.
+
+        Qt's pool knows only of everybody's together, and others' may go on for minutes.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, seconds)
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self._running += more
+            self._changed.notify_all()
 
     def tell(self) -> None:
         """Say again what is being done."""

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, Q
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card
 from napari_mri_cae.training import RunFolder, RunStatus
+from napari_mri_cae.viewer.background import Background
 from napari_mri_cae.viewer.close_guard import CloseGuard, Question
 from napari_mri_cae.viewer.compare import open_docks
 from napari_mri_cae.viewer.dock import Dock
@@ -22,7 +23,6 @@ from napari_mri_cae.viewer.train.comparing import choose, compare, held_out_volu
 from napari_mri_cae.viewer.train.data_box import DataBox
 from napari_mri_cae.viewer.train.follower import News
 from napari_mri_cae.viewer.train.overview_box import OverviewBox
-from napari_mri_cae.viewer.train.own_threads import OwnThreads
 from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
 from napari_mri_cae.viewer.train.progress_box import ProgressBox
 from napari_mri_cae.viewer.train.run_box import RunBox
@@ -65,7 +65,7 @@ class TrainDock(Dock):
         self._is_closing = False
         self.state = TrainState()
         self.session = RunSession()
-        self.background = OwnThreads()
+        self.background = Background()
         self.previews = PreviewLayers(viewer)
         self._board = TensorBoard()
         self.setMinimumWidth(300)
@@ -257,7 +257,7 @@ def _browse(address: str) -> None:
     QDesktopServices.openUrl(QUrl(address))
 
 
-def _stop(session: RunSession, background: OwnThreads, overview: OverviewBox, board: TensorBoard) -> None:
+def _stop(session: RunSession, background: Background, overview: OverviewBox, board: TensorBoard) -> None:
     """End all threads and servers; needs no widget."""
     background.forget(saves=True)
     OverviewBox.cancel(overview)
