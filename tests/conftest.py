@@ -14,6 +14,8 @@ import pytest
 os.environ["NAPARI_CONFIG"] = ""
 os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 os.environ.setdefault("GALLIUM_DRIVER", "llvmpipe")
+# Compiling takes longer than the small networks of the tests; its own tests switch it on.
+os.environ["NAPARI_MRI_CAE_OPENVINO"] = "0"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,7 +15,8 @@ from napari_mri_cae.reconstruction.fused_layers import (
     HalvingMaxPool,
     has_fused_convolutions,
 )
-from napari_mri_cae.reconstruction.fused_network import fold_batch_norm, for_processor, traced
+from napari_mri_cae.reconstruction.fused_network import fold_batch_norm, for_processor
+from napari_mri_cae.reconstruction.graph import traced
 
 _NETWORKS = [*((name, {}) for name in ARCHITECTURES), ("uoc2021-shallow-residual", {"block": "original"})]
 

@@ -14,8 +14,8 @@ from napari_mri_cae.intensity import SCALINGS
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.models.architectures import build
 from napari_mri_cae.reconstruction import Device, Reconstructor, resolve_device
-from napari_mri_cae.reconstruction.fused_network import traced
-from napari_mri_cae.reconstruction.reconstructor import _arithmetic
+from napari_mri_cae.reconstruction.around import arithmetic
+from napari_mri_cae.reconstruction.graph import traced
 from napari_mri_cae.reconstruction.volume import reconstruct_volume
 
 
@@ -142,7 +142,7 @@ def test_exact_is_the_plain_network() -> None:
 def test_exact_says_so_to_cuda() -> None:
     card = Device("cuda:0", "float32", "a card")
     before = torch.backends.cudnn.allow_tf32
-    with _arithmetic(card):
+    with arithmetic(card):
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.enabled
     assert torch.backends.cudnn.allow_tf32 == before

@@ -203,10 +203,15 @@ class Comparison:
 
     @property
     def device_description(self) -> str:
-        """The device in use, as a user reads it, such as "CPU, 2 threads, bfloat16"."""
+        """The device in use, as a user reads it, such as "CPU, 2 threads, bfloat16".
+
+        The models' own, once they are ready: a network that bfloat16 is too coarse for runs in float32.
+        """
         from napari_mri_cae.reconstruction import resolve_device
 
-        return resolve_device(self._settings.device, exact=self._settings.exact).description
+        device = resolve_device(self._settings.device, exact=self._settings.exact)
+        used = [one.device for one in self._reconstructors if one.asked == device] or [device]
+        return "; ".join(dict.fromkeys(one.description for one in used))
 
     @property
     def is_complete(self) -> bool:
@@ -405,7 +410,7 @@ class Comparison:
 
         settings = self._settings
         device = resolve_device(settings.device, exact=settings.exact)
-        ready = {id(one.model): one for one in self._reconstructors if one.device == device}
+        ready = {id(one.model): one for one in self._reconstructors if one.asked == device}
         self._reconstructors = tuple(
             ready.get(id(model)) or Reconstructor(model, settings.device, exact=settings.exact)
             for model in settings.models

@@ -159,7 +159,9 @@ class Evaluation:
         """Where the networks run, as a user reads it."""
         from napari_mri_cae.reconstruction import resolve_device
 
-        return resolve_device(self.settings.device, exact=self.settings.exact).description
+        device = resolve_device(self.settings.device, exact=self.settings.exact)
+        used = [one.device for one in self._reconstructors] or [device]
+        return "; ".join(dict.fromkeys(one.description for one in used))
 
     @property
     def fingerprint(self) -> str:

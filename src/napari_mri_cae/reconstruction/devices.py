@@ -1,7 +1,9 @@
 """The devices this machine has, and what a network runs on there."""
 
+import os
 import platform
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
 from napari_mri_cae.errors import InputError
@@ -22,16 +24,24 @@ class Device:
         torch's name: "cpu", "cuda:0", "mps".
     precision : {"float32", "bfloat16", "float16"}
         The arithmetic of the convolutions. Everything around the network is float32.
-    description : str
-        What a user reads: "CPU, 2 threads, bfloat16", "NVIDIA H200, bfloat16".
+    label : str
+        What it is: "CPU, 2 threads", "NVIDIA H200".
     exact : bool
         Whether networks are computed as they are, without being rewritten for speed.
+    openvino : str or None
+        The version of OpenVINO, where it computes the networks that it can, and not torch.
     """
 
     name: str
     precision: Precision
-    description: str
+    label: str
     exact: bool = False
+    openvino: str | None = None
+
+    @property
+    def description(self) -> str:
+        """What a user reads: "CPU, 2 threads, OpenVINO 2026.4.1, bfloat16", "NVIDIA H200, bfloat16"."""
+        return f"{self.label}, {f'OpenVINO {self.openvino}, ' if self.openvino else ''}{self.precision}"
 
     @property
     def is_cpu(self) -> bool:
@@ -79,6 +89,7 @@ def resolve_device(name: str = "auto", *, exact: bool = False) -> Device:
     if wanted not in names:
         raise InputError(f"This machine has no device {name!r}: choose auto, {', '.join(names)}.")
     precision: Precision = "float32" if exact else _fastest_precision(wanted)
+    openvino = None if exact or wanted != "cpu" else openvino_version()
     if wanted == "cpu":
         threads = torch.get_num_threads()
         label = f"CPU, {threads} thread{'s' if threads != 1 else ''}"
@@ -88,7 +99,21 @@ def resolve_device(name: str = "auto", *, exact: bool = False) -> Device:
         label = torch.cuda.get_device_name(wanted)
         if torch.cuda.device_count() > 1:
             label += f" ({wanted})"
-    return Device(wanted, precision, f"{label}, {precision}", exact)
+    return Device(wanted, precision, label, exact, openvino)
+
+
+def openvino_version() -> str | None:
+    """Return the version of OpenVINO, where networks are to be computed by it.
+
+    That is where it is installed, on processors of Intel and AMD, on which it is the fastest
+    (docs/benchmarks.md); unless the environment variable NAPARI_MRI_CAE_OPENVINO is 0.
+    """
+    if os.environ.get("NAPARI_MRI_CAE_OPENVINO") == "0" or platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return None
 
 
 def _fastest_precision(name: str) -> Precision:

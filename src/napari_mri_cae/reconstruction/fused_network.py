@@ -1,10 +1,9 @@
 """Rewrite a network for inference: batch norm folded, and on a processor fewer passes over memory."""
 
 import copy
-import logging
 import operator
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 from torch import fx, nn
@@ -18,8 +17,16 @@ from napari_mri_cae.reconstruction.fused_layers import (
     SubPixelUpConv,
     has_fused_convolutions,
 )
-
-_log = logging.getLogger(__name__)
+from napari_mri_cae.reconstruction.graph import (
+    before,
+    layer_of,
+    only_here,
+    remove,
+    set_layer,
+    tidy,
+    traced,
+)
+from napari_mri_cae.reconstruction.halves import split_inputs
 
 _NOTHING: Final = (nn.Identity, nn.Dropout, nn.Dropout2d)
 _RELU: Final[frozenset[Any]] = frozenset({torch.relu, torch.relu_, functional.relu, "relu", "relu_"})
@@ -35,32 +42,6 @@ _MAKES_NEW: Final = (
 )
 
 
-class _Tracer(fx.Tracer):
-    """Looks into whatever is made of layers, and takes layers as they are."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return not any(m.children())
-
-
-def traced(network: nn.Module) -> fx.GraphModule | None:
-    """Return a copy of a network as a graph of layers, in evaluation; None if it is not one.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Left as it is.
-    """
-    layers = list(network.modules())
-    if len(layers) < 2 or not any(isinstance(layer, nn.Conv2d) for layer in layers):
-        return None
-    network = copy.deepcopy(network).eval().requires_grad_(False)
-    try:
-        return fx.GraphModule(network, _Tracer().trace(network))
-    except Exception as error:  # Whatever a network's own code raises when it meets no tensor.
-        _log.info("the network is run as it is: %s", error)
-        return None
-
-
 def fold_batch_norm(graph: fx.GraphModule) -> None:
     """Fold each batch norm into the convolution before it, where there is one and nothing else reads it.
 
@@ -69,21 +50,21 @@ def fold_batch_norm(graph: fx.GraphModule) -> None:
     """
     for node in list(graph.graph.nodes):
         if node.op == "call_module" and isinstance(graph.get_submodule(node.target), _NOTHING):
-            _remove(graph, node, _before(node))
+            remove(graph, node, before(node))
     for node in list(graph.graph.nodes):
-        norm = _layer(graph, node)
+        norm = layer_of(graph, node)
         if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
             continue
-        conv_node = _before(node)
-        conv = _layer(graph, conv_node)
-        if not isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) or not _only_here(graph, conv_node):
+        conv_node = before(node)
+        conv = layer_of(graph, conv_node)
+        if not isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) or not only_here(graph, conv_node):
             continue
         transposed = isinstance(conv, nn.ConvTranspose2d)
         if transposed and conv.groups != 1:
             continue
-        _set(graph, conv_node, _folded(conv, norm, transposed))
-        _remove(graph, node, conv_node)
-    _tidy(graph)
+        set_layer(graph, conv_node, _folded(conv, norm, transposed))
+        remove(graph, node, conv_node)
+    tidy(graph)
 
 
 def for_processor(network: nn.Module, precision: torch.dtype) -> nn.Module:
@@ -108,20 +89,22 @@ def for_processor(network: nn.Module, precision: torch.dtype) -> nn.Module:
     if graph is None:
         return copy.deepcopy(network).eval().requires_grad_(False)
     fold_batch_norm(graph)
+    if precision == torch.bfloat16:
+        split_inputs(graph)
     for node in list(graph.graph.nodes):
-        layer = _layer(graph, node)
+        layer = layer_of(graph, node)
         if isinstance(layer, nn.MaxPool2d) and _halves(layer):
-            _set(graph, node, HalvingMaxPool())
+            set_layer(graph, node, HalvingMaxPool())
         elif isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
             _convert_conv(graph, node, layer, precision)
         elif SubPixelUpConv.suits(layer):
             activation, slope = _take_activation(graph, node)
-            _set(graph, node, SubPixelUpConv(layer, precision, activation=activation, slope=slope))
+            set_layer(graph, node, SubPixelUpConv(layer, precision, activation=activation, slope=slope))
         elif isinstance(layer, nn.ConvTranspose2d):
-            _set(graph, node, _InPrecision(layer, precision))
+            set_layer(graph, node, _InPrecision(layer, precision))
     _take_sums(graph)
     _pool_before_norm(graph)
-    _tidy(graph)
+    tidy(graph)
     if has_fused_convolutions(precision):
         for layer in graph.modules():
             if isinstance(layer, FusedConv):
@@ -143,33 +126,33 @@ class _InPrecision(nn.Module):
 
 def _convert_conv(graph: fx.GraphModule, node: fx.Node, conv: nn.Conv2d, precision: torch.dtype) -> None:
     if not isinstance(conv.padding, tuple):
-        _set(graph, node, _InPrecision(conv, precision))
+        set_layer(graph, node, _InPrecision(conv, precision))
         return
     if FewChannelsConv.suits(conv):
-        before = _before(node)
-        doubling = _layer(graph, before)
-        doubled = isinstance(doubling, nn.Upsample) and _doubles(doubling) and _only_here(graph, before)
-        _set(graph, node, FewChannelsConv(conv, precision, doubled=doubled))
+        source = before(node)
+        doubling = layer_of(graph, source)
+        doubled = isinstance(doubling, nn.Upsample) and _doubles(doubling) and only_here(graph, source)
+        set_layer(graph, node, FewChannelsConv(conv, precision, doubled=doubled))
         if doubled:
-            _remove(graph, before, _before(before))
+            remove(graph, source, before(source))
         return
     activation, slope = _take_activation(graph, node)
-    _set(graph, node, FusedConv(conv, precision, activation=activation, slope=slope))
+    set_layer(graph, node, FusedConv(conv, precision, activation=activation, slope=slope))
 
 
 def _take_activation(graph: fx.GraphModule, node: fx.Node) -> tuple[str, float]:
     """Remove the activation that follows `node`, and return its name and slope."""
-    if not _only_here(graph, node):
+    if not only_here(graph, node):
         return "none", 0.0
     (user,) = node.users
-    layer, slope = _layer(graph, user), 0.0
+    layer, slope = layer_of(graph, user), 0.0
     if isinstance(layer, nn.LeakyReLU):
         name, slope = "leaky_relu", float(layer.negative_slope)
     elif isinstance(layer, nn.ReLU) or (user.op.startswith("call_") and user.target in _RELU):
         name = "relu"
     else:
         return "none", 0.0
-    _remove(graph, user, node)
+    remove(graph, user, node)
     return name, slope
 
 
@@ -179,14 +162,14 @@ def _pool_before_norm(graph: fx.GraphModule) -> None:
     Where it rises with its input in every channel, the largest stays the largest, and the result is the same.
     """
     for pool in list(graph.graph.nodes):
-        if not isinstance(_layer(graph, pool), HalvingMaxPool):
+        if not isinstance(layer_of(graph, pool), HalvingMaxPool):
             continue
-        node = _before(pool)
-        norm = _layer(graph, node)
+        node = before(pool)
+        norm = layer_of(graph, node)
         if not isinstance(norm, nn.BatchNorm2d) or len(node.users) != 1:
             continue
         if norm.weight is None or bool((norm.weight > 0).all()):
-            pool.args = (_before(node),)
+            pool.args = (before(node),)
             pool.replace_all_uses_with(node)
             node.args = (pool,)
             pool.append(node)
@@ -199,7 +182,7 @@ def _take_sums(graph: fx.GraphModule) -> None:
         if node.op != "call_function" or node.target not in _ADD or len(node.args) != 2 or node.kwargs:
             continue
         for other, conv_node in (node.args, node.args[::-1]):
-            conv = _layer(graph, conv_node)
+            conv = layer_of(graph, conv_node)
             if not isinstance(conv, FusedConv) or conv.activation != "none" or len(conv_node.users) != 1:
                 continue
             if not _may_be_overwritten(graph, other, node, place):
@@ -208,16 +191,16 @@ def _take_sums(graph: fx.GraphModule) -> None:
             if place[other] > place[conv_node]:
                 continue
             conv_node.args = (*conv_node.args, other)
-            _remove(graph, node, conv_node)
+            remove(graph, node, conv_node)
             break
 
 
 def _may_be_overwritten(graph: fx.GraphModule, value: Any, last: fx.Node, place: dict[fx.Node, int]) -> bool:
     return (
         isinstance(value, fx.Node)
-        and isinstance(_layer(graph, value), _MAKES_NEW)
+        and isinstance(layer_of(graph, value), _MAKES_NEW)
         and all(
-            user is last or (place[user] < place[last] and isinstance(_layer(graph, user), _MAKES_NEW))
+            user is last or (place[user] < place[last] and isinstance(layer_of(graph, user), _MAKES_NEW))
             for user in value.users
         )
     )
@@ -229,42 +212,6 @@ def _folded(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d, transpos
         conv.bias = nn.Parameter(conv.weight.new_zeros(channels), requires_grad=False)
     fold: Callable[..., nn.Module] = fuse_conv_bn_eval
     return fold(conv, norm, transposed).requires_grad_(False)
-
-
-def _layer(graph: fx.GraphModule, node: Any) -> Any:
-    """Return the layer that a node calls, if it calls one."""
-    if not isinstance(node, fx.Node) or node.op != "call_module":
-        return None
-    return graph.get_submodule(str(node.target))
-
-
-def _before(node: fx.Node) -> fx.Node:
-    """Return what a layer of one input is given."""
-    return cast("fx.Node", node.args[0])
-
-
-def _remove(graph: fx.GraphModule, node: fx.Node, instead: fx.Node) -> None:
-    node.replace_all_uses_with(instead)
-    graph.graph.erase_node(node)
-
-
-def _only_here(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Return whether a node's result is read once, and its layer called once."""
-    calls = [other for other in graph.graph.nodes if other.target == node.target and other.op == node.op]
-    return len(node.users) == 1 and len(calls) == 1
-
-
-def _set(graph: fx.GraphModule, node: fx.Node, layer: nn.Module) -> None:
-    """Let a node call another layer."""
-    name = f"{str(node.target).replace('.', '_')}_as_{type(layer).__name__}"
-    graph.add_submodule(name, layer)
-    node.target = name
-
-
-def _tidy(graph: fx.GraphModule) -> None:
-    graph.graph.lint()
-    graph.delete_all_unused_submodules()
-    graph.recompile()
 
 
 def _halves(pool: nn.MaxPool2d) -> bool:

@@ -1,19 +1,14 @@
 """Run a model on a device."""
 
-import copy
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from napari_mri_cae.errors import InputError
-from napari_mri_cae.intensity import scale
 from napari_mri_cae.reconstruction.devices import Device, resolve_device
-from napari_mri_cae.reconstruction.size import fit_size
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from napari_mri_cae.models import Model
 
@@ -33,7 +28,15 @@ class Reconstructor:
         "auto" or a name from `available_devices`.
     exact : bool
         Compute the network as it is, in float32 throughout. Otherwise convolutions use the device's fastest
-        native arithmetic, and the network is rewritten for speed (`fused_network`).
+        native arithmetic, and the network is rewritten for speed (`fused_network`) or, on a processor,
+        compiled by OpenVINO, where that is installed (`openvino_network`).
+
+    Attributes
+    ----------
+    asked : Device
+        What was asked for.
+    device : Device
+        What is used: in float32 where the device's fastest arithmetic is not exact enough for this model.
 
     Raises
     ------
@@ -41,20 +44,19 @@ class Reconstructor:
         If this machine has no such device.
     """
 
+    asked: Device
     device: Device
 
     def __init__(self, model: "Model", device: str = "auto", *, exact: bool = False) -> None:
-        import torch
-
         from napari_mri_cae.allocator import keep_pages
+        from napari_mri_cae.reconstruction.fastest import fastest, made_for
 
         self.model = model
-        self.device = resolve_device(device, exact=exact)
-        if self.device.is_cpu:
+        self.asked = resolve_device(device, exact=exact)
+        if self.asked.is_cpu:
             keep_pages()
-        # A copy, because the model is shared with whoever loaded it and must stay float32 on the CPU.
-        network = _plain(model.network) if exact else _rewritten(model.network, self.device)
-        self._network = network.to(self.device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = fastest(model, self.asked)
+        self._network = made_for(model.network, self.device)
         self._batch_size = 1 if self.device.is_cpu else 16
 
     def __del__(self) -> None:
@@ -124,18 +126,9 @@ class Reconstructor:
         return torch.cat([self(slices[:half]), self(slices[half:])])
 
     def _reconstruct(self, slices: "Tensor") -> "Tensor":
-        import torch
+        from napari_mri_cae.reconstruction.around import compute
 
-        card = self.model.card
-        with torch.inference_mode():
-            slices = slices.to(self.device.torch_device, dtype=torch.float32)
-            scaled, undo_scale = scale(slices, card.intensity)
-            fitted, undo_size = fit_size(scaled, multiple_of=card.multiple_of, fixed_size=card.fixed_size)
-            # A copy even where nothing was scaled or padded: a network may work in place on its input.
-            fitted = fitted.clone(memory_format=torch.channels_last)
-            with _arithmetic(self.device):
-                output = self._network(fitted)
-            return undo_scale(undo_size(output.float())).contiguous()
+        return compute(self._network, slices, self.model.card, self.device)
 
 
 def _give_back(device: Device) -> None:
@@ -147,47 +140,3 @@ def _give_back(device: Device) -> None:
         torch.cuda.empty_cache()
     elif kind == "mps":
         torch.mps.empty_cache()
-
-
-def _plain(network: "nn.Module") -> "nn.Module":
-    return copy.deepcopy(network).eval().requires_grad_(False)
-
-
-def _rewritten(network: "nn.Module", device: Device) -> "nn.Module":
-    """Return a copy of a network that is faster on a device."""
-    import torch
-
-    from napari_mri_cae.reconstruction.fused_network import fold_batch_norm, for_processor, traced
-
-    if device.is_cpu:
-        return for_processor(network, getattr(torch, device.precision))
-    graph = traced(network)
-    if graph is None:
-        return _plain(network)
-    fold_batch_norm(graph)
-    return graph
-
-
-@contextmanager
-def _arithmetic(device: Device) -> Iterator[None]:
-    """Let convolutions compute in the device's precision."""
-    import torch
-
-    kind = device.torch_device.type
-    if device.precision != "float32":
-        with torch.autocast(kind, dtype=getattr(torch, device.precision)):
-            yield
-        return
-    with torch.autocast(kind, enabled=False), ExitStack() as stack:
-        if kind == "cuda":
-            # cuDNN rounds float32 to TF32, 10 bits, unless that is switched off.
-            cudnn = torch.backends.cudnn
-            stack.enter_context(
-                cudnn.flags(
-                    enabled=cudnn.enabled,
-                    benchmark=cudnn.benchmark,
-                    deterministic=cudnn.deterministic,
-                    allow_tf32=False,
-                )
-            )
-        yield

@@ -1,0 +1,120 @@
+"""A network compiled by OpenVINO, which is an optional extra."""
+
+import logging
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor, fx, nn
+
+from napari_mri_cae.reconstruction.devices import Precision
+from napari_mri_cae.reconstruction.fused_network import fold_batch_norm
+from napari_mri_cae.reconstruction.halves import Halves, split_inputs, take_halves
+
+_log = logging.getLogger(__name__)
+
+_PRECISIONS: Final[dict[Precision, str]] = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
+# Three planes of one volume, and one of the next.
+_MOST_SIZES: Final = 4
+
+
+class OpenVinoNetwork(nn.Module):
+    """Computes a network by OpenVINO, slice by slice; compiled once for each size of slices.
+
+    So a slice comes out the same alone and in a batch. What OpenVINO cannot compile is computed by torch.
+
+    Parameters
+    ----------
+    graph : torch.fx.GraphModule
+        A network (N, 1, H, W) to (N, 1, H, W) float32, as `traced` returns it. Is changed.
+    otherwise : callable
+        Returns what computes the same by torch.
+    precision : {"float32", "bfloat16", "float16"}
+        Of the convolutions and of what is between them.
+
+    References
+    ----------
+    OpenVINO's processor plugin: https://docs.openvino.ai
+    """
+
+    def __init__(
+        self, graph: fx.GraphModule, otherwise: Callable[[], nn.Module], precision: Precision
+    ) -> None:
+        super().__init__()
+        fold_batch_norm(graph)
+        if precision == "bfloat16":
+            split_inputs(graph)
+        # OpenVINO would compute the halves in bfloat16, and the low one would be nothing.
+        self._takes_slices, self._takes_halves = take_halves(graph)
+        self._graph, self._otherwise, self._precision = graph, otherwise, precision
+        self._halves = Halves()
+        self._requests: OrderedDict[torch.Size, Any] = OrderedDict()
+        self._by_torch: nn.Module | None = None
+        # A request computes one slice at a time.
+        self._lock = threading.Lock()
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        with self._lock:
+            request = self._request_for(x[:1])
+            if request is not None:
+                result = torch.empty(x.shape, dtype=torch.float32)
+                for place, slice_ in enumerate(x.float()):
+                    inputs = {port: value.numpy() for port, value in enumerate(self._inputs(slice_[None]))}
+                    outputs = request.infer(inputs, share_inputs=True, share_outputs=True)
+                    result[place] = torch.from_numpy(outputs[0])[0]
+                return result
+            assert self._by_torch is not None
+            y: Tensor = self._by_torch(x)
+            return y
+
+    def _inputs(self, x: Tensor) -> tuple[Tensor, ...]:
+        slices = (x.contiguous(),) if self._takes_slices else ()
+        return (*slices, self._halves(x).contiguous()) if self._takes_halves else slices
+
+    def _request_for(self, x: Tensor) -> Any:
+        """Return what computes slices of this size; None if OpenVINO does not."""
+        request = self._requests.pop(x.shape, None)
+        if request is None and self._by_torch is None:
+            try:
+                request = _compile(self._graph, self._inputs(torch.zeros(x.shape)), self._precision)
+            except Exception as error:  # RuntimeError for anything that OpenVINO refuses, and torch's own.
+                _log.warning("OpenVINO cannot compute this network, torch does: %s", error)
+                self._by_torch = self._otherwise()
+        if request is not None:
+            self._requests[x.shape] = request
+            if len(self._requests) > _MOST_SIZES:
+                self._requests.popitem(last=False)
+        return request
+
+
+def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precision) -> Any:
+    """Return an OpenVINO request that computes a network for inputs of these shapes."""
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        torch.autocast("cpu", enabled=False),
+        warnings.catch_warnings(),
+    ):
+        # Sizes become constants, as they should; and torch would like another tracer, which OpenVINO has not.
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(network, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+        # openvino.convert_model does the same, and reports to OpenVINO's makers that it was called.
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(script)  # must outlive the conversion
+        graph = frontend.convert(frontend.load(decoder))
+    graph.reshape({number: list(value.shape) for number, value in enumerate(inputs)})
+    settings = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+        # The viewer works on the same cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
