@@ -48,9 +48,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 OURS = "ours, network"
 PEERS = {
-    OURS: "one slice at a time, tensor in, tensor out",
+    OURS: "one slice at a time, tensor in, tensor out; by OpenVINO where that is installed",
     "ours, volume": "reconstruct_volume: a whole volume in, a whole volume out",
-    "ours, float32": "as on a processor without bfloat16, one slice at a time",
+    "ours, torch": "without OpenVINO, one slice at a time",
+    "ours, float32": "without OpenVINO, as on a processor without bfloat16, one slice at a time",
     "ours, exact": "the plain network in float32, one slice at a time",
     "PyTorch [32]": "eager, float32, batches of 32",
     "PyTorch [1]": "eager, float32, one slice at a time",
@@ -148,6 +149,8 @@ def _ours(peer: str, network: Any, slices: np.ndarray) -> tuple[Compute, np.ndar
     from napari_mri_cae.reconstruction import Reconstructor
     from napari_mri_cae.reconstruction.volume import reconstruct_volume
 
+    if peer in ("ours, torch", "ours, float32"):
+        os.environ["NAPARI_MRI_CAE_OPENVINO"] = "0"
     model = Model(network, Card(name="benchmark", architecture="benchmark", multiple_of=network.multiple_of))
     devices = "napari_mri_cae.reconstruction.devices"
     with (

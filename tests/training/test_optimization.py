@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import skimage.metrics
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
@@ -38,6 +39,9 @@ def test_the_losses_are_those_of_their_definitions_and_of_tensorflow():
     target, output = (torch.from_numpy(image.astype(np.float32))[None, None] for image in (x, y))
     assert slice_losses("l1", output, target).item() == pytest.approx(np.abs(x - y).mean(), rel=1e-5)
     assert slice_losses("mse", output, target).item() == pytest.approx(((x - y) ** 2).mean(), rel=1e-5)
+    psnr = skimage.metrics.peak_signal_noise_ratio(x, y, data_range=1)
+    assert slice_losses("psnr", output, target).item() == pytest.approx(1 - psnr / 100, abs=2e-4)
+    assert slice_losses("psnr", target, target).item() == pytest.approx(0.5, abs=1e-6)
     # tf.image.ssim(x, y, 1.0)
     assert slice_losses("ssim", output, target).item() == pytest.approx(1 - 0.875994861, abs=2e-6)
     assert slice_losses("dssim", output, target).item() == pytest.approx((1 - 0.875994861) / 2, abs=1e-6)

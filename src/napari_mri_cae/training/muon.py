@@ -104,7 +104,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     a, b, c = _POLYNOMIAL
     for _ in range(_ITERATIONS):
         gram = x @ x.T
-        x = x * a + (gram * b + gram * c @ gram) @ x
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.addmm(x, polynomial, x, beta=a)
     result: Tensor = x.T if rows > columns else x
     return result.to(matrix.dtype)
 

@@ -210,6 +210,15 @@ def test_zoom_leaves_pixels_out_if_asked_to(write_volume, make_config):
     assert len(np.unique(zoomed(0.5, "subsampling"))) > 2
 
 
+def test_zoom_by_cubic_interpolation(write_volume, make_config):
+    # Halfway between two stripes of a pixel each, all are half; a linear average of four pixels is, too.
+    halved = _stripes(write_volume, make_config, zoom=[2, 2], zoom_by="cubic")
+    assert np.abs(halved[:, 2:-2, 2:-2] - 0.5).max() < 1e-5
+    # Every third pixel lies on one, and is sharp where an average is not.
+    third = _stripes(write_volume, make_config, zoom=[3, 3], zoom_by="cubic")
+    assert set(np.unique(third[:, 2:-2, 2:-2].round(5))) == {0, 1}
+
+
 def test_folders_are_drawn_from_by_their_share(scans, write_volume, make_config, rng):
     for name in ("t0", "t1"):
         write_volume(f"others/{name}.nii", rng.integers(1, 3, (12, 14, 10)))

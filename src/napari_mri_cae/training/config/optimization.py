@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from napari_mri_cae.training.config.base import Settings
 
-Loss = Literal["l1", "mse", "ssim", "dssim"]
+Loss = Literal["l1", "mse", "psnr", "ssim", "dssim"]
 LOSSES: Final[dict[Loss, str]] = {
     "l1": "mean absolute error",
     "mse": "mean squared error",
+    "psnr": "1 - PSNR / 100 dB, at most 50 dB of it",
     "ssim": "1 - SSIM",
     "dssim": "(1 - SSIM) / 2",
 }

@@ -126,7 +126,9 @@ class TrainingConfig(Settings):
         "a residual-unet may have fewer blocks",
     )
 
-    loss: Loss = Field("l1", title="Loss", description="What is made small: l1, mse, 1 - SSIM or DSSIM")
+    loss: Loss = Field(
+        "l1", title="Loss", description="What is made small: l1, mse, 1 - PSNR / 100, 1 - SSIM or DSSIM"
+    )
     epochs: int = Field(60, ge=1, title="Epochs", description="After each there is a validation")
     steps_per_epoch: int | None = Field(
         None,

@@ -134,7 +134,9 @@ def _draw_zoomed(source: _Drawable, patch: Array, sampling: PatchSampling, rng: 
     drawn = np.empty((size, size), np.float32)
     _draw_patch(source, drawn, rng)
     image = torch.from_numpy(drawn)[None, None]
-    if size > len(patch) and _subsamples(sampling, rng):
+    if size > len(patch) and sampling.zoom_by == "cubic":
+        resized = torch.nn.functional.interpolate(image, patch.shape, mode="bicubic", align_corners=False)
+    elif size > len(patch) and _subsamples(sampling, rng):
         resized = torch.nn.functional.interpolate(image, patch.shape, mode="nearest-exact")
     else:
         resized = torch.nn.functional.interpolate(image, patch.shape, mode="bilinear", antialias=True)
