@@ -66,7 +66,7 @@ def test_cancel_and_resume(open_window, volume_file: Path, gate) -> None:
     window.click(row.button)
     assert row.button.text() == "Cancel"
     assert window.until_done() is comparison
-    window.until(lambda: row.bar.value() == 12)
+    assert row.bar.value() == 12
     assert window.dock.metrics_box.volume_title.text() == "Volume"
     assert window.sentences == []
 

@@ -50,7 +50,11 @@ class ProgressRow(QWidget):
         self._state.fill = not self._state.fill
 
     def _show_soon(self) -> None:
-        if not self._soon.isActive():
+        comparison = self._session.comparison
+        if comparison is not None and comparison.is_complete:
+            self._soon.stop()
+            self._show()
+        elif not self._soon.isActive():
             self._soon.start()
 
     def _show(self, *_: Any) -> None:
