@@ -320,6 +320,7 @@ def test_from_a_folder_to_compare(
         "psnr/volumes/sigma=0.05",
     }
     assert box.numbers["epoch"].text() == "3 of 3"
+    assert box.numbers["batch"].text() == "4 of 4"
     assert box.bar.value() == box.bar.maximum() == 12 or box._soon.isActive()
     assert dock.previews.layers == layers
     box.curves.log.click()
@@ -655,7 +656,7 @@ def test_a_run_of_yesterday(alone: Callable[[], Hands], tmp_path: Path) -> None:
     assert box.state.text() == "Stopped: it was asked to stop"
     assert [box.numbers[name].text() for name in ("epoch", "batch", "left", "speed", "psnr")] == [
         "1 of 3",
-        "0 of 4",
+        "4 of 4",
         NOTHING,
         "120",
         "31.50",

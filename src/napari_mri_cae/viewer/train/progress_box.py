@@ -217,9 +217,12 @@ class ProgressBox(QWidget):
 
     def _show_step(self, step: int, event: dict[str, Any]) -> None:
         if self._per_epoch:
-            finished, inside = divmod(step, round(self._per_epoch))
+            batches = round(self._per_epoch)
+            finished, inside = divmod(step, batches)
+            if finished and not inside:
+                inside = batches  # the last of the epoch that has just ended
             self.numbers["epoch"].setText(f"{finished} of {self._epochs}")
-            self.numbers["batch"].setText(f"{inside} of {round(self._per_epoch)}")
+            self.numbers["batch"].setText(f"{inside} of {batches}")
         self._step = step
         speed, left = event.get("slices_per_second"), event.get("seconds_left")
         if speed is not None:
