@@ -1,6 +1,7 @@
 """The Train dock: what is trained on, a real run from beginning to end, and runs that end otherwise."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -243,6 +244,14 @@ def test_a_look_that_is_cancelled_leaves_nothing_of_the_folder_before(
     assert not any(part.isVisibleTo(box) for part in (box.counts, box.rule, box.warnings, box.skip))
     assert button.isEnabled()
     monkeypatch.setattr(module, "overview", look)
+    # There is nothing in that folder; now there is.
+    hands.click(box.again_button)
+    hands.until(lambda: "other" in box.note.text())
+    shutil.copytree(folder, tmp_path / "other", dirs_exist_ok=True)
+    hands.click(box.again_button)
+    hands.until_looked()
+    assert box.counts.rows
+    assert not box.again_button.isVisible()
     hands.dock.open_folder(folder)
     hands.until_looked()
     assert box.counts.rows

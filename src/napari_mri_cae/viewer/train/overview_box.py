@@ -117,6 +117,9 @@ class OverviewBox(QWidget):
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Look no further; the run will read the data itself")
         self.cancel_button.clicked.connect(self._forget)
+        self.again_button = QPushButton("Look at the data")
+        self.again_button.setToolTip("Count and check what the run will read, and show examples")
+        self.again_button.clicked.connect(self._begin)
         self._busy = QWidget()
         busy = QHBoxLayout(self._busy)
         busy.setContentsMargins(0, 0, 0, 0)
@@ -143,6 +146,7 @@ class OverviewBox(QWidget):
         for widget in (
             self.note,
             self._busy,
+            self.again_button,
             self.counts,
             self.rule,
             self.split,
@@ -257,6 +261,9 @@ class OverviewBox(QWidget):
     def _show(self) -> None:
         shown, is_busy = self.shown, self._look is not None
         self._busy.setVisible(is_busy)
+        # After a cancel, or when what was wrong may have been mended.
+        waits = not is_busy and not self._soon.isActive()
+        self.again_button.setVisible(waits and shown is None and bool(self._state.config.data))
         if is_busy:
             self._show_progress()
         else:
