@@ -1,6 +1,7 @@
 """A faster arithmetic is used where it is close to float32."""
 
 import math
+import threading
 
 import pytest
 import torch
@@ -139,33 +140,103 @@ def test_a_close_one_keeps_the_fast_arithmetic(monkeypatch: pytest.MonkeyPatch) 
     network = build("residual-unet", channels=[8, 16], blocks=[1, 1], up_blocks=[1])
     model = model_of(network)
     assert fastest.fastest(model, BFLOAT16) == BFLOAT16
-    monkeypatch.setattr(fastest, "_psnr_to_float32", lambda *_: pytest.fail("asked twice"))
+    monkeypatch.setattr(fastest, "_is_close", lambda *_: pytest.fail("asked twice"))
     assert fastest.fastest(model, BFLOAT16) == BFLOAT16
 
 
-@pytest.mark.parametrize(
-    ("by_torch", "by_openvino", "precision", "openvino"),
-    [
-        (75, None, "bfloat16", "1"),
-        (65, 61, "bfloat16", "1"),
-        (65, 59, "bfloat16", None),
-        (65, math.nan, "bfloat16", None),
-        (59, None, "float32", "1"),
-        (math.nan, None, "float32", "1"),
-    ],
-)
-def test_openvino_only_where_it_is_close_too(
-    monkeypatch: pytest.MonkeyPatch,
-    by_torch: float,
-    by_openvino: float | None,
-    precision: str,
-    openvino: str | None,
-) -> None:
-    def measured(model: Model, device: Device) -> float:
-        value = by_torch if device.openvino is None else by_openvino
-        assert value is not None
-        return value
+def test_ways_are_tried_from_the_fastest_to_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, str | None, bool]] = []
 
-    monkeypatch.setattr(fastest, "_psnr_to_float32", measured)
+    def never(model: Model, device: Device) -> bool:
+        tried.append((device.precision, device.openvino, device.exact))
+        return device.exact
+
+    monkeypatch.setattr(fastest, "_is_close", never)
     chosen = fastest.fastest(model_of(FirstLayer()), Device("cpu", "bfloat16", "CPU", openvino="1"))
-    assert (chosen.precision, chosen.openvino) == (precision, openvino)
+    assert tried == [
+        ("bfloat16", "1", False),
+        ("bfloat16", None, False),
+        ("float32", "1", False),
+        ("float32", None, False),
+        ("float32", None, True),
+    ]
+    assert chosen == Device("cpu", "float32", "CPU", exact=True)
+
+
+class Nested(nn.Module):
+    """Two layers whose names differ by a dot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Module()
+        self.up.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.up_conv = nn.Conv2d(4, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.up_conv(torch.relu(self.up.conv(x)))
+        return y
+
+
+class Clamps(FirstLayer):
+    """Changes the slices it is given, in a statement of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.clamp_(0, 1)
+        y: Tensor = self.last(self.first(x))
+        return x + y
+
+
+class Standardized(nn.Conv2d):
+    """A convolution that computes with other weights than its own."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.conv2d(input, self.weight - self.weight.mean(), self.bias, padding=1)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+@pytest.mark.parametrize(
+    "network",
+    [Nested(), Clamps(), nn.Sequential(Standardized(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 1))],
+    ids=["names", "in place", "subclass"],
+)
+def test_what_is_rewritten_computes_the_same(
+    network: nn.Module, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_mri_cae.reconstruction.devices._fastest_precision", lambda name: precision)
+    model = model_of(network)
+    slices = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)) + 0.5
+    fast = Reconstructor(model, "cpu")
+    assert not fast.device.exact
+    assert psnr(fast(slices), Reconstructor(model, "cpu", exact=True)(slices)) > 45
+
+
+def test_networks_are_looked_into_by_several_threads() -> None:
+    """torch's tracer listens to every module of the process meanwhile."""
+    call, layer, failed = nn.Module.__call__, nn.Conv2d(1, 1, 1), []
+    done = threading.Event()
+
+    def compute() -> None:
+        try:
+            while not done.is_set():
+                layer(torch.zeros(1, 1, 2, 2))
+        except Exception as error:
+            failed.append(error)
+
+    def look() -> None:
+        for _ in range(5):
+            if (
+                traced(build("residual-unet", channels=[4, 8, 16], blocks=[1, 1, 1], up_blocks=[1, 1]))
+                is None
+            ):
+                failed.append(AssertionError("not traced"))
+
+    others = [threading.Thread(target=compute)]
+    lookers = [threading.Thread(target=look) for _ in range(3)]
+    for thread in (*others, *lookers):
+        thread.start()
+    for thread in lookers:
+        thread.join()
+    done.set()
+    others[0].join()
+    assert failed == []
+    assert nn.Module.__call__ is call

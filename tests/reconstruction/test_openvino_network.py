@@ -1,5 +1,6 @@
 """Networks computed by OpenVINO, beside the same in float32 by torch."""
 
+import importlib
 import math
 import threading
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.models.architectures import ARCHITECTURES, build
 from napari_mri_cae.reconstruction import Reconstructor, resolve_device
+from napari_mri_cae.reconstruction.graph import traced
 from napari_mri_cae.reconstruction.openvino_network import OpenVinoNetwork
 
 pytest.importorskip("openvino")
@@ -54,7 +56,7 @@ def test_every_architecture_is_what_torch_computes(architecture: str) -> None:
     slices = textured(2, 48, 64)
     error = fast(slices) - exact(slices)
     assert -10 * math.log10(float(error.square().mean())) > 60
-    assert fast._network._by_torch is None
+    assert not fast._network.fell_back
 
 
 def test_float32_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +103,48 @@ def test_torch_computes_what_openvino_cannot(
     model = model_of("residual-unet")
     slices = textured(2, 32, 32)
     reconstruct = Reconstructor(model, "cpu")
-    reconstructed = [reconstruct(slices), reconstruct(slices)]
-    assert caplog.text.count("no such operation") == 1
-    monkeypatch.setenv("NAPARI_MRI_CAE_OPENVINO", "0")
-    by_torch = Reconstructor(model, "cpu")(slices)
-    assert all(torch.equal(one, by_torch) for one in reconstructed)
+    assert "OpenVINO" not in reconstruct.device.description
+    assert reconstruct(slices).shape == slices.shape
+    assert "no such operation" in caplog.text
+    # Also where only a later size is refused.
+    graph = traced(model.network)
+    assert graph is not None
+    network = OpenVinoNetwork(graph, lambda: model.network, "float32")
+    assert torch.equal(network(slices), model.network(slices))
+    assert network.fell_back
+
+
+def test_a_layer_that_openvino_takes_for_another_is_left_to_torch() -> None:
+    class Soft(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.last = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 1, 3, padding=1)
+            self.soft = nn.Softplus(beta=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.last(self.soft(self.first(x)))
+            return y
+
+    model = Model(Soft().eval(), Card(name="test", architecture="test"))
+    slices = textured(1, 32, 32)
+    error = Reconstructor(model, "cpu")(slices) - Reconstructor(model, "cpu", exact=True)(slices)
+    assert -10 * math.log10(float(error.square().mean())) > 50
+
+
+def test_a_model_is_compiled_once_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "napari_mri_cae.reconstruction.openvino_network"
+    compile_, sizes = importlib.import_module(module)._compile, []
+
+    def counted(network: nn.Module, inputs: tuple[Tensor, ...], precision: str) -> object:
+        sizes.append(tuple(inputs[0].shape[-2:]))
+        return compile_(network, inputs, precision)
+
+    monkeypatch.setattr(f"{module}._compile", counted)
+    model = model_of("residual-unet")
+    for _ in range(3):
+        Reconstructor(model, "cpu")(textured(1, 32, 40))
+    assert sizes.count((32, 40)) == 1
 
 
 def test_a_network_that_chooses_by_values_is_left_to_torch() -> None:

@@ -210,7 +210,9 @@ class Comparison:
         from napari_mri_cae.reconstruction import resolve_device
 
         device = resolve_device(self._settings.device, exact=self._settings.exact)
-        used = [one.device for one in self._reconstructors if one.asked == device] or [device]
+        models = self._settings.models
+        ready = [one for one in self._reconstructors if one.asked == device and one.model in models]
+        used = [one.device for one in ready] or [device]
         return "; ".join(dict.fromkeys(one.description for one in used))
 
     @property

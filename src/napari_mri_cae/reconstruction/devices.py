@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
@@ -110,6 +111,11 @@ def openvino_version() -> str | None:
     """
     if os.environ.get("NAPARI_MRI_CAE_OPENVINO") == "0" or platform.machine() not in ("x86_64", "AMD64"):
         return None
+    return _installed_openvino()
+
+
+@cache
+def _installed_openvino() -> str | None:
     try:
         return version("openvino")
     except PackageNotFoundError:

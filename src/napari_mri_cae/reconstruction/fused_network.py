@@ -10,6 +10,7 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_mri_cae.models.architectures.keras_layers import Conv
 from napari_mri_cae.reconstruction.fused_layers import (
     FewChannelsConv,
     FusedConv,
@@ -95,7 +96,7 @@ def for_processor(network: nn.Module, precision: torch.dtype) -> nn.Module:
         layer = layer_of(graph, node)
         if isinstance(layer, nn.MaxPool2d) and _halves(layer):
             set_layer(graph, node, HalvingMaxPool())
-        elif isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
+        elif type(layer) in (nn.Conv2d, Conv) and layer.padding_mode == "zeros":
             _convert_conv(graph, node, layer, precision)
         elif SubPixelUpConv.suits(layer):
             activation, slope = _take_activation(graph, node)

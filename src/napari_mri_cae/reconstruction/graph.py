@@ -2,15 +2,33 @@
 
 import copy
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any, cast
 
 from torch import fx, nn
 
 _log = logging.getLogger(__name__)
+_tracing = threading.Lock()
 
 
 class _Tracer(fx.Tracer):
-    """Looks into whatever is made of layers, and takes layers as they are."""
+    """Looks into whatever is made of layers, and takes layers as they are.
+
+    While it does, every module of the process calls it: other threads' are sent on, and two take turns.
+    """
+
+    def trace(self, *args: Any, **named: Any) -> fx.Graph:
+        with _tracing:
+            self._thread = threading.get_ident()
+            return super().trace(*args, **named)
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return not any(m.children())
@@ -61,7 +79,11 @@ def only_here(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 def set_layer(graph: fx.GraphModule, node: fx.Node, layer: nn.Module) -> None:
     """Let a node call another layer."""
-    name = f"{str(node.target).replace('.', '_')}_as_{type(layer).__name__}"
+    name = stem = f"{str(node.target).replace('.', '_')}_as_{type(layer).__name__}"
+    number = 1
+    while hasattr(graph, name):  # "up.conv" beside "up_conv", or a layer that is called twice
+        number += 1
+        name = f"{stem}_{number}"
     graph.add_submodule(name, layer)
     node.target = name
 

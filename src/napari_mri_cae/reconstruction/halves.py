@@ -1,14 +1,18 @@
 """A network's first convolution as exact as in float32, by products of bfloat16 numbers."""
 
 import copy
+import operator
 from typing import Any, Final
 
 import torch
 from torch import Tensor, fx, nn
 
+from napari_mri_cae.models.architectures.keras_layers import Conv
 from napari_mri_cae.reconstruction.graph import layer_of, set_layer, tidy
 
+_CONVOLUTIONS: Final = (nn.Conv2d, Conv)
 _SAME_VALUES: Final = frozenset({"contiguous", "to", "float", "clone"})
+_SUMS: Final = frozenset({operator.add, torch.add, torch.cat})
 # Beyond a few input channels, three times as many would cost something.
 _FEW_CHANNELS: Final = 2
 
@@ -33,15 +37,18 @@ def split_inputs(graph: fx.GraphModule) -> None:
     ----------
     graph : torch.fx.GraphModule
         Of a network (N, C, H, W) to (N, C, H, W), to be computed in bfloat16. Changed in place; a network
-        whose first layer is of another kind stays as it is.
+        whose first layer is of another kind, or that works in place on the slices, stays as it is.
     """
     slices = next(node for node in graph.graph.nodes if node.op == "placeholder")
+    readers = [node for node in graph.graph.nodes if any(_source(one) is slices for one in node.args)]
+    if not all(type(layer_of(graph, node)) in _CONVOLUTIONS or _leaves_alone(node) for node in readers):
+        return
     halves: fx.Node | None = None
     for node in list(graph.graph.nodes):
         conv = layer_of(graph, node)
-        if not isinstance(conv, nn.Conv2d) or conv.groups != 1 or conv.in_channels > _FEW_CHANNELS:
+        if type(conv) not in _CONVOLUTIONS or conv.groups != 1 or conv.in_channels > _FEW_CHANNELS:
             continue
-        if _source(node.args[0]) is not slices:
+        if not node.args or _source(node.args[0]) is not slices:
             continue
         if halves is None:
             graph.add_submodule("halves", Halves())
@@ -49,7 +56,9 @@ def split_inputs(graph: fx.GraphModule) -> None:
                 halves = graph.graph.call_module("halves", (slices,))
         set_layer(graph, node, _by_halves(conv))
         node.args = (halves,)
-    graph.graph.eliminate_dead_code()
+    for node in reversed(list(graph.graph.nodes)):
+        if node.op == "call_method" and node.target in _SAME_VALUES and not node.users:
+            graph.graph.erase_node(node)
     tidy(graph)
 
 
@@ -73,6 +82,11 @@ def take_halves(graph: fx.GraphModule) -> tuple[bool, bool]:
         graph.graph.erase_node(slices)
     tidy(graph)
     return needed, bool(computed)
+
+
+def _leaves_alone(node: fx.Node) -> bool:
+    """Return whether a node that reads the slices is sure not to change them."""
+    return node.op == "output" or node.target in _SAME_VALUES | _SUMS
 
 
 def _source(value: Any) -> Any:

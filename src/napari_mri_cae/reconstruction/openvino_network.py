@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 _PRECISIONS: Final[dict[Precision, str]] = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
 # Three planes of one volume, and one of the next.
 _MOST_SIZES: Final = 4
+# Tracing and keeping quiet change what the whole process does.
+_compiling: Final = threading.Lock()
 
 
 class OpenVinoNetwork(nn.Module):
@@ -56,19 +58,23 @@ class OpenVinoNetwork(nn.Module):
         # A request computes one slice at a time.
         self._lock = threading.Lock()
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether torch computes it, because OpenVINO could not."""
+        return self._by_torch is not None
+
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         with self._lock:
             request = self._request_for(x[:1])
             if request is not None:
-                result = torch.empty(x.shape, dtype=torch.float32)
-                for place, slice_ in enumerate(x.float()):
-                    inputs = {port: value.numpy() for port, value in enumerate(self._inputs(slice_[None]))}
-                    outputs = request.infer(inputs, share_inputs=True, share_outputs=True)
-                    result[place] = torch.from_numpy(outputs[0])[0]
-                return result
+                return torch.cat([self._infer(request, slice_[None]) for slice_ in x.float()])
             assert self._by_torch is not None
             y: Tensor = self._by_torch(x)
             return y
+
+    def _infer(self, request: Any, x: Tensor) -> Tensor:
+        inputs = {port: value.numpy() for port, value in enumerate(self._inputs(x))}
+        return torch.from_numpy(request.infer(inputs, share_inputs=True)[0])
 
     def _inputs(self, x: Tensor) -> tuple[Tensor, ...]:
         slices = (x.contiguous(),) if self._takes_slices else ()
@@ -79,7 +85,9 @@ class OpenVinoNetwork(nn.Module):
         request = self._requests.pop(x.shape, None)
         if request is None and self._by_torch is None:
             try:
-                request = _compile(self._graph, self._inputs(torch.zeros(x.shape)), self._precision)
+                with torch.inference_mode(False):
+                    example = self._inputs(torch.zeros(x.shape))
+                request = _compile(self._graph, example, self._precision)
             except Exception as error:  # RuntimeError for anything that OpenVINO refuses, and torch's own.
                 _log.warning("OpenVINO cannot compute this network, torch does: %s", error)
                 self._by_torch = self._otherwise()
@@ -97,6 +105,7 @@ def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precisio
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     with (
+        _compiling,
         torch.inference_mode(False),
         torch.no_grad(),
         torch.autocast("cpu", enabled=False),

@@ -56,7 +56,7 @@ class Reconstructor:
         if self.asked.is_cpu:
             keep_pages()
         self.device = fastest(model, self.asked)
-        self._network = made_for(model.network, self.device)
+        self._network = made_for(model, self.device)
         self._batch_size = 1 if self.device.is_cpu else 16
 
     def __del__(self) -> None:

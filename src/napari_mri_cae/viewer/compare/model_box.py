@@ -94,6 +94,8 @@ class ModelBox(QWidget):
         state.events.exact.connect(self._show)
         state.events.seed.connect(self._show)
         session.opened.connect(self._show)
+        # What a model runs on is known with its first slice.
+        session.progressed.connect(self._show_device)
         self._show()
 
     def list_devices(self) -> None:
@@ -126,7 +128,7 @@ class ModelBox(QWidget):
         self._state.second_model = self.second_model.itemData(position)
 
     def _show(self, *_: Any) -> None:
-        state, comparison = self._state, self._session.comparison
+        state = self._state
         for name in (state.model, state.second_model):
             if name is not None and self.model.findData(name) < 0:
                 # One that was trained or remembered after the dock was opened, or else a file.
@@ -143,6 +145,10 @@ class ModelBox(QWidget):
         self.device.show_device(state.device)
         self.exact.setChecked(state.exact)
         self.seed.setValue(state.seed)
+        self._show_device()
+
+    def _show_device(self) -> None:
+        comparison = self._session.comparison
         self.in_use.setText(NOTHING if comparison is None else comparison.device_description)
 
 
