@@ -105,6 +105,8 @@ def slices_of(size: int) -> np.ndarray:
 
 def contestant(peer: str, case: str, size: int, threads: int, folder: Path) -> tuple[Compute, np.ndarray]:
     """Return what computes some slices, and tells how many, and its reconstruction of the volume."""
+    if peer.startswith("ours"):
+        import napari_mri_cae  # noqa: F401 (before torch: it says how long OpenMP's threads spin)
     import torch
 
     torch.set_num_threads(threads)
