@@ -2,6 +2,8 @@
 
 import importlib
 import math
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -173,6 +175,37 @@ def test_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telemetry.Telemetry, "start_session", lambda *args, **named: sent.append(args))
     Reconstructor(model_of("residual-unet"), "cpu")(textured(1, 16, 16))
     assert not sent
+
+
+INTERRUPTED = """
+import gc, os, platform, signal, torch
+from napari_mri_cae.models import Card, Model
+from napari_mri_cae.models.architectures import build
+from napari_mri_cae.reconstruction import Reconstructor
+
+platform.machine = lambda: "x86_64"
+for _ in range(2):
+    model = Model(build("residual-unet").eval(), Card(name="test", architecture="residual-unet"))
+    reconstruct = Reconstructor(model, "cpu")
+    for height in range(16, 112, 16):
+        reconstruct(torch.zeros(1, 1, height, 16))
+assert reconstruct.device.openvino, reconstruct.device
+del model, reconstruct
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+def test_a_process_in_which_it_was_used_can_be_interrupted() -> None:
+    """With one OpenVINO for each network this was a segmentation fault."""
+    result = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", INTERRUPTED], capture_output=True, text=True, timeout=300
+    )
+    assert (result.returncode, result.stdout) == (0, "interrupted\n"), result.stderr
 
 
 @pytest.mark.parametrize(

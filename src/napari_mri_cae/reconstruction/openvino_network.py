@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import torch
@@ -100,7 +101,6 @@ class OpenVinoNetwork(nn.Module):
 
 def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precision) -> Any:
     """Return an OpenVINO request that computes a network for inputs of these shapes."""
-    import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -126,4 +126,17 @@ def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precisio
         # The viewer works on the same cores.
         "ENABLE_CPU_PINNING": False,
     }
-    return openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
+    return _core().compile_model(graph, "CPU", settings).create_infer_request()
+
+
+@cache
+def _core() -> Any:
+    """Return OpenVINO, one for the whole process and until its end.
+
+    Each gives the thread that made it a stack for signals, and takes that away when it goes, in whatever
+    order and thread they go; the next Ctrl-C then ends the process with a segmentation fault (seen with
+    2026.4).
+    """
+    import openvino
+
+    return openvino.Core()
