@@ -3,6 +3,7 @@
 import math
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from napari_mri_cae.models import Card, Model
 from napari_mri_cae.models.architectures import build
 from napari_mri_cae.reconstruction import Device, Reconstructor, fastest
 from napari_mri_cae.reconstruction.graph import layer_of, traced
-from napari_mri_cae.reconstruction.halves import Halves, split_inputs, take_halves
+from napari_mri_cae.reconstruction.halves import Halves, halves_into, split_inputs, take_halves
 from napari_mri_cae.volume import Volume
 
 BFLOAT16 = Device("cpu", "bfloat16", "CPU")
@@ -76,6 +77,20 @@ def test_halves_make_up_the_slices() -> None:
     assert torch.equal(halves[:, 0], halves[:, 2])
     assert torch.equal(rounded(halves[:, 0]), halves[:, 0])
     assert ((rounded(halves[:, 1]) - halves[:, 1]).abs() <= 2.0**-16 * slices[:, 0]).all()
+
+
+def test_halves_by_numpy_make_up_the_slices_as_well() -> None:
+    slices = np.random.default_rng(0).normal(size=(2, 2, 16, 16)).astype(np.float32)
+    halves = np.full((2, 6, 16, 16), np.nan, np.float32)
+    halves_into(slices, halves)
+    high, low, again = halves[:, :2], halves[:, 2:4], halves[:, 4:]
+    by_torch = Halves()(torch.from_numpy(slices)).numpy()
+    # Numbers half-way between two of bfloat16 may go either way, and there are none.
+    np.testing.assert_array_equal(halves, by_torch)
+    np.testing.assert_array_equal(high + low, slices)
+    np.testing.assert_array_equal(again, high)
+    halves_into(np.float32([[[[np.nan, 0.0, -0.0]]]]), unknown := np.ones((1, 3, 1, 3), np.float32))
+    np.testing.assert_array_equal(np.isnan(unknown).any(axis=1)[0, 0], [True, False, False])
 
 
 @pytest.mark.parametrize("beside", [False, True])

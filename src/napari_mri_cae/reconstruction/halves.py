@@ -4,11 +4,13 @@ import copy
 import operator
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from napari_mri_cae.models.architectures.keras_layers import Conv
 from napari_mri_cae.reconstruction.graph import layer_of, set_layer, tidy
+from napari_mri_cae.slices import FloatArray
 
 _CONVOLUTIONS: Final = (nn.Conv2d, Conv)
 _SAME_VALUES: Final = frozenset({"contiguous", "to", "float", "clone"})
@@ -23,6 +25,25 @@ class Halves(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         high = x.to(torch.bfloat16).to(x.dtype)
         return torch.cat([high, x - high, high], dim=1)
+
+
+def halves_into(x: FloatArray, halves: FloatArray) -> None:
+    """Do what `Halves` does by numpy, several times as fast for a slice.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (N, C, H, W) float32, C-contiguous.
+    halves : numpy.ndarray
+        (N, 3 C, H, W) float32, C-contiguous. Overwritten.
+    """
+    high, low, again = np.split(halves, 3, axis=1)
+    bits = high.view(np.uint32)
+    # bfloat16 is the upper 16 bits of float32.
+    np.add(x.view(np.uint32), 0x8000, out=bits)
+    np.bitwise_and(bits, 0xFFFF0000, out=bits)
+    np.subtract(x, high, out=low)
+    np.copyto(again, high)
 
 
 def split_inputs(graph: fx.GraphModule) -> None:

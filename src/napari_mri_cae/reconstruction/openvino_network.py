@@ -4,16 +4,18 @@ import logging
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from napari_mri_cae.reconstruction.devices import Precision
 from napari_mri_cae.reconstruction.fused_network import fold_batch_norm
-from napari_mri_cae.reconstruction.halves import Halves, split_inputs, take_halves
+from napari_mri_cae.reconstruction.halves import halves_into, split_inputs, take_halves
+from napari_mri_cae.slices import FloatArray
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +53,9 @@ class OpenVinoNetwork(nn.Module):
         if precision == "bfloat16":
             split_inputs(graph)
         # OpenVINO would compute the halves in bfloat16, and the low one would be nothing.
-        self._takes_slices, self._takes_halves = take_halves(graph)
+        self._takes = take_halves(graph)
         self._graph, self._otherwise, self._precision = graph, otherwise, precision
-        self._halves = Halves()
-        self._requests: OrderedDict[torch.Size, Any] = OrderedDict()
+        self._requests: OrderedDict[torch.Size, _Request] = OrderedDict()
         self._by_torch: nn.Module | None = None
         # A request computes one slice at a time.
         self._lock = threading.Lock()
@@ -67,28 +68,22 @@ class OpenVinoNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         with self._lock:
             request = self._request_for(x[:1])
-            if request is not None:
-                return torch.cat([self._infer(request, slice_[None]) for slice_ in x.float()])
-            assert self._by_torch is not None
-            y: Tensor = self._by_torch(x)
-            return y
+            if request is None:
+                assert self._by_torch is not None
+                y: Tensor = self._by_torch(x)
+                return y
+            # By numpy: torch would wake a thread for each of these steps, and take longer than they do.
+            slices, results = x.float().numpy(), np.empty(x.shape, np.float32)
+            for number in range(len(slices)):
+                request(slices[number : number + 1], results[number : number + 1])
+            return torch.from_numpy(results)
 
-    def _infer(self, request: Any, x: Tensor) -> Tensor:
-        inputs = {port: value.numpy() for port, value in enumerate(self._inputs(x))}
-        return torch.from_numpy(request.infer(inputs, share_inputs=True)[0])
-
-    def _inputs(self, x: Tensor) -> tuple[Tensor, ...]:
-        slices = (x.contiguous(),) if self._takes_slices else ()
-        return (*slices, self._halves(x).contiguous()) if self._takes_halves else slices
-
-    def _request_for(self, x: Tensor) -> Any:
+    def _request_for(self, x: Tensor) -> "_Request | None":
         """Return what computes slices of this size; None if OpenVINO does not."""
         request = self._requests.pop(x.shape, None)
         if request is None and self._by_torch is None:
             try:
-                with torch.inference_mode(False):
-                    example = self._inputs(torch.zeros(x.shape))
-                request = _compile(self._graph, example, self._precision)
+                request = _Request(self._graph, self._takes, x.shape, self._precision)
             except Exception as error:  # RuntimeError for anything that OpenVINO refuses, and torch's own.
                 _log.warning("OpenVINO cannot compute this network, torch does: %s", error)
                 self._by_torch = self._otherwise()
@@ -99,8 +94,41 @@ class OpenVinoNetwork(nn.Module):
         return request
 
 
-def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precision) -> Any:
-    """Return an OpenVINO request that computes a network for inputs of these shapes."""
+class _Request:
+    """A network compiled for one slice of one size, and the arrays that it reads.
+
+    Parameters
+    ----------
+    graph : torch.fx.GraphModule
+    takes : (bool, bool)
+        Whether it takes the slices, and whether their halves, in this order.
+    shape : torch.Size
+        (1, C, H, W).
+    precision : {"float32", "bfloat16", "float16"}
+    """
+
+    def __init__(
+        self, graph: fx.GraphModule, takes: tuple[bool, bool], shape: torch.Size, precision: Precision
+    ) -> None:
+        takes_slices, takes_halves = takes
+        _, channels, height, width = shape
+        self._slices = np.zeros(shape, np.float32) if takes_slices else None
+        self._halves = np.zeros((1, 3 * channels, height, width), np.float32) if takes_halves else None
+        inputs = [array for array in (self._slices, self._halves) if array is not None]
+        self._request = _compile(graph, inputs, precision)
+
+    def __call__(self, x: FloatArray, result: FloatArray) -> None:
+        """Put into `result` what becomes of `x`, both (1, C, H, W)."""
+        if self._slices is not None:
+            np.copyto(self._slices, x)
+        if self._halves is not None:
+            halves_into(x, self._halves)
+        np.copyto(result, self._request.infer(share_outputs=True)[0])
+
+
+def _compile(network: nn.Module, inputs: Sequence[FloatArray], precision: Precision) -> Any:
+    """Return an OpenVINO request that computes a network of what is in these arrays whenever it is asked."""
+    import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -113,12 +141,13 @@ def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precisio
     ):
         # Sizes become constants, as they should; and torch would like another tracer, which OpenVINO has not.
         warnings.simplefilter("ignore")
-        script = torch.jit.trace(network, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+        examples = tuple(map(torch.from_numpy, inputs))
+        script = torch.jit.trace(network, examples, check_trace=False)  # type: ignore[no-untyped-call]
         # openvino.convert_model does the same, and reports to OpenVINO's makers that it was called.
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(script)  # must outlive the conversion
         graph = frontend.convert(frontend.load(decoder))
-    graph.reshape({number: list(value.shape) for number, value in enumerate(inputs)})
+    graph.reshape({port: list(array.shape) for port, array in enumerate(inputs)})
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -126,7 +155,10 @@ def _compile(network: nn.Module, inputs: tuple[Tensor, ...], precision: Precisio
         # The viewer works on the same cores.
         "ENABLE_CPU_PINNING": False,
     }
-    return _core().compile_model(graph, "CPU", settings).create_infer_request()
+    request = _core().compile_model(graph, "CPU", settings).create_infer_request()
+    for port, array in enumerate(inputs):
+        request.set_input_tensor(port, openvino.Tensor(array, shared_memory=True))
+    return request
 
 
 @cache
