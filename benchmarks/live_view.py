@@ -16,10 +16,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import cache
 
 import napari
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
@@ -85,10 +86,18 @@ def phantom(slices: int, size: int) -> Volume:
     return Volume.from_array(gaussian_filter(noise, 3), name="phantom")
 
 
+@cache
+def heartbeat() -> QTimer:
+    """Return what wakes the event loop where nothing else does."""
+    timer = QTimer()
+    timer.start(10)
+    return timer
+
+
 def turn() -> None:
-    """Turn the event loop once; like the real one it sleeps in between and leaves the cores to the worker."""
-    QApplication.processEvents()
-    time.sleep(0.0005)
+    """Turn the event loop once; as in the real one the thread sleeps until there is something to do."""
+    heartbeat()
+    QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
 
 class Frames:

@@ -7,7 +7,7 @@ import pytest
 import skimage.metrics
 import torch
 
-from napari_mri_cae.metrics import compare, dssim, mse, psnr, psnr_from_mse, ssim
+from napari_mri_cae.metrics import compare, dssim, mse, psnr, psnr_from_mse, ssim, ssim_maps
 
 
 def _skimage_ssim(reference: np.ndarray, test: np.ndarray, data_range: float) -> float:
@@ -78,6 +78,29 @@ def test_ssim_is_scikit_images(name: str, rng: np.random.Generator) -> None:
     exact = ssim(*double, data_range=data_range)
     assert exact.item() == pytest.approx(_skimage_ssim(reference, test, data_range), abs=1e-9)
     assert dssim(*double, data_range=data_range).item() == pytest.approx((1 - exact.item()) / 2, abs=1e-12)
+
+
+# As many rows as are computed at a time, one more than leave a window for the next, and windows beyond that.
+@pytest.mark.parametrize(("height", "width"), [(127, 256), (128, 256), (300, 200), (40, 3100)])
+def test_large_slices_are_computed_in_strips(height: int, width: int, rng: np.random.Generator) -> None:
+    clean = _brain(rng, height, width)
+    tests = [clean + sigma * rng.standard_normal(clean.shape) for sigma in (0.03, 0.3)]
+    slices = [torch.from_numpy(image)[None] for image in (clean, *tests)]
+    for image, metrics in zip(tests, compare(slices[0], slices[1:], data_range=1.0), strict=True):
+        assert metrics.ssim.item() == pytest.approx(_skimage_ssim(clean, image, 1.0), abs=1e-9)
+        assert metrics.mse.item() == pytest.approx(np.square(clean - image).mean(), rel=1e-9)
+    maps = ssim_maps(slices[0], slices[1:], data_range=1.0)
+    assert maps.shape == (2, 1, height - 10, width - 10)
+    _, expected = skimage.metrics.structural_similarity(
+        clean,
+        tests[0],
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    np.testing.assert_allclose(maps[0, 0].numpy(), expected[5:-5, 5:-5], atol=1e-9)
 
 
 def test_mse_and_psnr_are_scikit_images(rng: np.random.Generator) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_mri_cae.separable import filter_symmetric
 
@@ -20,6 +20,9 @@ _WINDOW = 11
 _SIGMA = 1.5
 _K1 = 0.01
 _K2 = 0.03
+# For more numbers than this torch wakes other threads. In a viewer's worker, where they sleep by then, that
+# takes longer than to do without them.
+_ALONE = 32767
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def mse(reference: Tensor, test: Tensor) -> Tensor:
         (N, 1, H, W) or (N, H, W), the same shape.
     """
     reference, test = _checked(reference, test)
-    return (reference - test).square().mean(dim=(-2, -1))
+    return _mse(reference, test)
 
 
 def psnr(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
@@ -148,7 +151,7 @@ def compare(reference: Tensor, tests: Sequence[Tensor], *, data_range: float) ->
     similarities = _ssim(pairs[0][0], [test for _, test in pairs], data_range)
     results = []
     for (slices, test), similarity in zip(pairs, similarities, strict=True):
-        error = (slices - test).square().mean(dim=(-2, -1))
+        error = _mse(slices, test)
         results.append(SliceMetrics(error, psnr_from_mse(error, data_range=data_range), similarity))
     return results
 
@@ -165,23 +168,71 @@ def _similarity_maps(reference: Tensor, tests: Sequence[Tensor], data_range: flo
     """Yield the SSIM of each window, (tests, n, H', W'), some of the N slices (N, H, W) at a time."""
     import torch
 
-    maps = 1 + 3 * len(tests)
+    n, height, width = reference.shape
+    on_cpu, maps = reference.device.type == "cpu", 1 + 3 * len(tests)
     # On a CPU one slice at a time, which stays in the cache, whatever the batch; elsewhere all at once.
-    chunk = 1 if reference.device.type == "cpu" else max(1, reference.shape[0])
-    workspace: Tensor | None = None
+    chunk, at_a_time = (1, 1) if on_cpu else (max(1, n), maps)
+    taps = _taps(min(_WINDOW, height, width))
+    strips = list(_strips(height, _rows(reference), halo=len(taps) - 1))
+    workspace: _Workspace | None = None
     if not (torch.is_grad_enabled() and any(slices.requires_grad for slices in (reference, *tests))):
         # One allocation: many large ones are handed back to the system and faulted in again at each call,
         # which costs more than all the arithmetic. Gradients need every step kept, so they do without.
-        workspace = reference.new_empty((3, maps * chunk * reference.shape[1] * reference.shape[2]))
-    for start in range(0, reference.shape[0], chunk):
+        area = chunk * (strips[0].stop - strips[0].start) * width
+        rows, scratch = reference.new_empty((2, at_a_time * area))
+        workspace = _Workspace(reference.new_empty(maps * area), rows, scratch, at_a_time)
+    for start in range(0, n, chunk):
         part = slice(start, start + chunk)
-        yield _similarity_chunk(reference[part], [test[part] for test in tests], data_range, workspace)
+        similarities = [
+            _similarity_chunk(
+                reference[part, strip], [test[part, strip] for test in tests], taps, data_range, workspace
+            )
+            for strip in strips
+        ]
+        yield torch.cat(similarities, dim=-2) if len(strips) > 1 else similarities[0]
+
+
+def _rows(reference: Tensor) -> int:
+    """Return how many rows of (N, H, W) slices are to be computed at a time."""
+    height, width = reference.shape[-2:]
+    return max(1, _ALONE // max(1, width)) if reference.device.type == "cpu" else height
+
+
+def _strips(height: int, rows: int, *, halo: int) -> Iterator[slice]:
+    """Yield strips of at most so many rows (or one window) that overlap by what windows need."""
+    step = max(1, rows - 2 * halo)
+    inner = height - 2 * halo
+    for first in range(0, inner, step):
+        yield slice(first, min(first + step, inner) + 2 * halo)
+
+
+def _mse(reference: Tensor, test: Tensor) -> Tensor:
+    """Return the mean squared error of each slice, (N,); both (N, H, W)."""
+    height, width = reference.shape[-2:]
+    sums = [
+        (reference[:, rows] - test[:, rows]).square().sum(dim=(-2, -1))
+        for rows in _strips(height, _rows(reference), halo=0)
+    ]
+    return sum(sums[1:], sums[0]) / (height * width)
+
+
+class _Workspace(NamedTuple):
+    """Memory for the maps of a chunk of slices, and for filtering some of them at a time."""
+
+    maps: Tensor
+    rows: Tensor
+    scratch: Tensor
+    at_a_time: int
 
 
 def _similarity_chunk(
-    reference: Tensor, tests: Sequence[Tensor], data_range: float, workspace: Tensor | None
+    reference: Tensor,
+    tests: Sequence[Tensor],
+    taps: Sequence[float],
+    data_range: float,
+    workspace: _Workspace | None,
 ) -> Tensor:
-    """Return the SSIM of each window, (tests, N, H', W'), of slices that are few enough for the workspace.
+    """Return the SSIM of each window, (tests, N, H', W'), of as much of the slices as the workspace holds.
 
     With d = test - reference the two factors of the SSIM become
     1 - mean(d)^2 / (mean(x)^2 + mean(y)^2 + C1) and 1 - var(d) / (var(x) + var(y) + C2):
@@ -190,14 +241,6 @@ def _similarity_chunk(
     """
     import torch
 
-    n, height, width = reference.shape
-    count = 1 + 3 * len(tests)
-
-    def images(buffer: int, height: int, width: int) -> Tensor | None:
-        if workspace is None:
-            return None
-        return workspace[buffer, : count * n * height * width].view(count, n, height, width)
-
     level = reference.mean(dim=(-2, -1), keepdim=True)
     centred = reference - level
     squared = centred.square()
@@ -205,16 +248,7 @@ def _similarity_chunk(
     for test in tests:
         difference = test - reference
         parts += [difference, (centred + difference).square() + squared, difference.square()]
-    maps = torch.stack(parts, out=images(0, height, width))
-
-    taps = _taps(min(_WINDOW, height, width))
-    inner_height, inner_width = height - 2 * (len(taps) - 1), width - 2 * (len(taps) - 1)
-    rows = filter_symmetric(
-        maps, taps, -2, out=images(1, inner_height, width), scratch=images(2, inner_height, width)
-    )
-    means = filter_symmetric(
-        rows, taps, -1, out=images(0, inner_height, inner_width), scratch=images(2, inner_height, inner_width)
-    )
+    means = _window_means(parts, taps, workspace)
 
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     mean_x = means[0]
@@ -228,6 +262,40 @@ def _similarity_chunk(
         variance_d = (power_d - square_d).clamp_min(0)
         similarities.append((1 - square_d / levels) * (1 - variance_d / variances))
     return torch.stack(similarities)
+
+
+def _window_means(parts: Sequence[Tensor], taps: Sequence[float], workspace: _Workspace | None) -> Tensor:
+    """Return the mean of each window, (maps, N, H', W'), of maps (N, H, W)."""
+    import torch
+
+    n, height, width = parts[0].shape
+    if workspace is None:
+        return filter_symmetric(filter_symmetric(torch.stack(list(parts)), taps, -2), taps, -1)
+
+    def view(memory: Tensor, count: int, height: int, width: int) -> Tensor:
+        return memory[: count * n * height * width].view(count, n, height, width)
+
+    inner_height, inner_width = height - 2 * (len(taps) - 1), width - 2 * (len(taps) - 1)
+    maps = torch.stack(list(parts), out=view(workspace.maps, len(parts), height, width))
+    # Smaller than the maps: what is written here belonged to maps that have been filtered.
+    means = view(workspace.maps, len(parts), inner_height, inner_width)
+    for first in range(0, len(parts), workspace.at_a_time):
+        some = maps[first : first + workspace.at_a_time]
+        rows = filter_symmetric(
+            some,
+            taps,
+            -2,
+            out=view(workspace.rows, len(some), inner_height, width),
+            scratch=view(workspace.scratch, len(some), inner_height, width),
+        )
+        filter_symmetric(
+            rows,
+            taps,
+            -1,
+            out=means[first : first + len(some)],
+            scratch=view(workspace.scratch, len(some), inner_height, inner_width),
+        )
+    return means
 
 
 def _taps(window: int) -> list[float]:

@@ -54,5 +54,9 @@ def filter_symmetric(
             images.narrow(dim, radius + shift, length),
             out=scratch,
         )
-        filtered += pair.mul_(taps[shift])
+        weight = taps[shift]
+        if isinstance(weight, torch.Tensor):
+            filtered += pair.mul_(weight)
+        else:
+            filtered.add_(pair, alpha=weight)
     return filtered

@@ -431,6 +431,9 @@ class Comparison:
                 original, settings.corruptions, seed=settings.seed, plane=settings.plane, indices=indices
             )
             reconstructed = [reconstructor(corrupted) for reconstructor in reconstructors]
+            # Whoever has changed a setting meanwhile waits for the next picture, not for this one's numbers.
+            if self._settings is not settings:
+                return None
             measured = compare(original, [corrupted, *reconstructed], data_range=1.0)
             residuals = [original - one for one in reconstructed]
             pairs = [image for pair in zip(reconstructed, residuals, strict=True) for image in pair]

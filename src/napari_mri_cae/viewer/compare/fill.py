@@ -7,8 +7,9 @@ from psygnal import Signal
 from napari_mri_cae.comparison import Comparison, FinishedSlices
 from napari_mri_cae.viewer.workers import StepWorker
 
-# While a slider moves, only the slice on screen is worth computing: the others wait for a quiet moment.
-BACKGROUND_DELAY_S = 0.2
+# While a slider moves, or is nudged, only the slice on screen is worth computing: the others wait for a quiet
+# moment.
+BACKGROUND_DELAY_S = 0.5
 
 
 class Fill:
