@@ -18,7 +18,7 @@ def compute(network: nn.Module, slices: Tensor, card: Card, device: Device) -> T
     Parameters
     ----------
     network : torch.nn.Module
-        On the device already.
+        On the device already. It is given a copy of the slices, unless its `leaves_input` is true.
     slices : torch.Tensor
         (N, 1, H, W) on the volume's scale [0, 1], on any device. Left as they are.
     card : Card
@@ -33,8 +33,9 @@ def compute(network: nn.Module, slices: Tensor, card: Card, device: Device) -> T
         slices = slices.to(device.torch_device, dtype=torch.float32)
         scaled, undo_scale = scale(slices, card.intensity)
         fitted, undo_size = fit_size(scaled, multiple_of=card.multiple_of, fixed_size=card.fixed_size)
-        # A copy even where nothing was scaled or padded: a network may work in place on its input.
-        fitted = fitted.clone(memory_format=torch.channels_last)
+        if not getattr(network, "leaves_input", False):
+            # A copy even where nothing was scaled or padded: a network may work in place on its input.
+            fitted = fitted.clone(memory_format=torch.channels_last)
         with arithmetic(device):
             output = network(fitted)
         return undo_scale(undo_size(output.float())).contiguous()

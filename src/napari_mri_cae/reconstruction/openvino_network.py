@@ -45,6 +45,8 @@ class OpenVinoNetwork(nn.Module):
     OpenVINO's processor plugin: https://docs.openvino.ai
     """
 
+    leaves_input: Final = True
+
     def __init__(
         self, graph: fx.GraphModule, otherwise: Callable[[], nn.Module], precision: Precision
     ) -> None:
@@ -70,7 +72,7 @@ class OpenVinoNetwork(nn.Module):
             request = self._request_for(x[:1])
             if request is None:
                 assert self._by_torch is not None
-                y: Tensor = self._by_torch(x)
+                y: Tensor = self._by_torch(x.clone(memory_format=torch.channels_last))
                 return y
             # By numpy: torch would wake a thread for each of these steps, and take longer than they do.
             slices, results = x.float().numpy(), np.empty(x.shape, np.float32)
