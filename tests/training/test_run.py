@@ -156,7 +156,7 @@ def test_a_stopped_run_leaves_a_usable_model_and_can_go_on(how, config, tmp_path
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     train(config.with_values({"epochs": 10000}), folder.path, on_event=stop)
-    assert time.monotonic() - asked[0] < 2
+    assert time.monotonic() - asked[0] < 10
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert folder.status.state == "stopped"
     assert folder.read_events()[0][-1]["event"] == "stopped"

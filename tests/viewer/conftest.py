@@ -25,7 +25,7 @@ from napari_mri_cae.models import Card, Model, save_model
 from napari_mri_cae.models.architectures import build
 from napari_mri_cae.viewer.compare import CompareDock
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 PLUGIN = "napari-mri-cae"
 # (L, A, S) voxels that are nowhere cubes.
 AFFINE = np.array([[-1.2, 0, 0, 9], [0, 0.9, 0, -7], [0, 0, 2.0, -11], [0, 0, 0, 1.0]])

@@ -182,8 +182,8 @@ def test_cancelled_broken_down_and_gone_on(alone: Hands, study: Path) -> None:
     child = session._process._process
     began = time.monotonic()
     alone.click(dock.progress_box.cancel_button)
-    child.wait(1)
-    assert time.monotonic() - began < 1
+    child.wait(10)
+    assert time.monotonic() - began < 10
     assert not dock.progress_box.isVisible()
     assert "Press Evaluate to go on from there" in dock.message.text()
     measured = part()

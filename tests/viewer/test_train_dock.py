@@ -36,7 +36,7 @@ from napari_mri_cae.viewer.train.preview_layers import PreviewLayers
 from napari_mri_cae.viewer.train.state import FIRST_RECIPE, TrainState
 from napari_mri_cae.viewer.widgets import NOTHING, in_hours
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 RECIPE = {
     "name": "tiny",
     "planes": ["axial"],
@@ -406,7 +406,7 @@ def test_pause_detach_find_again_crash_and_resume(
     began = time.monotonic()
     other.click(other.dock.progress_box.stop_button)
     other.until(lambda: not other.dock.session.is_going_on)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     assert other.state == "stopped"
     assert load_model(run.model_path).card.training.steps
     other.until(lambda: "is kept as" in other.dock.message.text())
@@ -545,7 +545,7 @@ def test_a_run_has_the_card_that_was_chosen(visible: str | None, device: str, gi
 
 def test_closing_waits_for_its_own_threads_only(alone: Callable[[], Hands], tmp_path: Path) -> None:
     gate, ends = threading.Event(), []
-    others = FunctionWorker(gate.wait, PATIENCE_S / 6)
+    others = FunctionWorker(gate.wait, PATIENCE_S / 8)
     others.start()
     hands = alone()
     run = RunFolder(tmp_path)
@@ -558,7 +558,7 @@ def test_closing_waits_for_its_own_threads_only(alone: Callable[[], Hands], tmp_
     hands.until(lambda: hands.dock.background._running)
     began = time.monotonic()
     hands.dock.stop()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     assert ends == ["own"]
     assert follower_._idle.is_set()
     assert others.is_running
