@@ -237,7 +237,7 @@ def _similarity_chunk(
     With d = test - reference the two factors of the SSIM become
     1 - mean(d)^2 / (mean(x)^2 + mean(y)^2 + C1) and 1 - var(d) / (var(x) + var(y) + C2):
     the same numbers, but what sets similar slices apart is not the difference of two large numbers, and
-    equal slices give exactly 1. A constant for each slice is taken away before squaring, for the same reason.
+    equal slices give exactly 1. A constant is taken away before squaring, for the same reason.
     """
     import torch
 

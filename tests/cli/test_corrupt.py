@@ -42,6 +42,19 @@ def _compared(
     return volume.to_intensities(comparison.corrupted)
 
 
+def test_what_had_to_be_assumed_is_told(cli: Callable, tmp_path: Path) -> None:
+    voxels = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
+    voxels[0, 0, 0] = np.nan
+    image = nib.Nifti1Image(voxels, None)
+    nib.save(image, tmp_path / "in.nii")
+    for command, *options in (("corrupt", "--gaussian", 0.1), ("reconstruct",)):
+        ended = cli(command, tmp_path / "in.nii", tmp_path / f"{command}.nii", *options)
+        assert ended.status == 0
+        lines = ended.err.splitlines()
+        assert lines[0].startswith("note: No orientation in the header: left, anterior and superior")
+        assert lines[1].startswith("note: 1 voxel is NaN or infinite")
+
+
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_is_what_a_comparison_shows(
     cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path, plane: str

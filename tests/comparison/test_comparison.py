@@ -381,6 +381,22 @@ def test_cancelling_during_a_batch(volume: Volume, gate: Gate, monkeypatch: pyte
     assert_same(comparison, finish(Comparison(volume, HALF, CHAIN)))
 
 
+def test_an_error_of_settings_that_are_gone_is_nobodys(volume: Volume) -> None:
+    class Broken(Gate):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            super().forward(x)
+            raise ValueError("broken")
+
+    broken = Broken()
+    comparison = Comparison(volume, model_of(broken), CHAIN)
+    work = in_thread(lambda: order_of(comparison.run(first=2)))
+    assert broken.entered.wait(PATIENCE_S)
+    comparison.change(model=HALF)
+    broken.go.set()
+    assert sorted(work.result(PATIENCE_S)) == list(range(SHAPE[0]))
+    assert_same(comparison, finish(Comparison(volume, HALF, CHAIN)))
+
+
 def test_after_a_change_the_slices_out_of_focus_wait(volume: Volume) -> None:
     comparison = Comparison(volume, HALF, [NOISE])
     comparison.change(seed=1)

@@ -90,6 +90,15 @@ def test_which_slices(volumes: list[Path]) -> None:
         assert len(eligible) < len(share)
 
 
+def test_where_nothing_can_be_measured_nothing_is_left_behind(
+    save: Callable[..., Path], tmp_path: Path
+) -> None:
+    flat = save(tmp_path / "flat.nii", np.ones((9, 9, 9), np.float32))
+    with pytest.raises(InputError, match="constant"):
+        run_to_table(Evaluation([flat]), tmp_path / "table.tsv")
+    assert [path.name for path in tmp_path.iterdir()] == ["flat.nii"]
+
+
 def test_an_interrupted_evaluation_goes_on(volumes: list[Path], model: Model, tmp_path: Path) -> None:
     def evaluation(sigma: float = 0.1) -> Evaluation:
         return Evaluation(volumes, [model], [GaussianNoise(sigma=sigma)], ["median"])

@@ -117,6 +117,14 @@ def test_a_truncated_file_is_refused_with_a_sentence(model, tmp_path, keep):
         read_model(path)
 
 
+def test_weights_that_are_no_numbers_are_refused_with_a_sentence(model, tmp_path):
+    with torch.no_grad():
+        next(model.network.parameters()).view(-1)[0] = float("nan")
+    path = save_model(model, tmp_path / "small.safetensors")
+    with pytest.raises(InputError, match=r"infinite or no numbers, as after a training that has diverged"):
+        read_model(path)
+
+
 def test_a_file_of_something_else_is_refused_with_a_sentence(tmp_path):
     path = tmp_path / "text.safetensors"
     path.write_text("this is no model, whatever it is called\n" * 10)

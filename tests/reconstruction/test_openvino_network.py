@@ -116,6 +116,46 @@ def test_torch_computes_what_openvino_cannot(
     assert network.fell_back
 
 
+class Shrinks(nn.Module):
+    """Returns one row and one column less, as pooling and doubling do of odd sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        return y
+
+
+def test_a_network_may_return_another_size() -> None:
+    model = Model(Shrinks().eval(), Card(name="test", architecture="test"))
+    fast, exact = Reconstructor(model, "cpu"), Reconstructor(model, "cpu", exact=True)
+    assert isinstance(fast._network, OpenVinoNetwork)
+    slices = textured(2, 24, 31)
+    torch.testing.assert_close(fast(slices), exact(slices), rtol=0, atol=0.01)
+    assert not fast._network.fell_back
+
+
+def test_what_one_size_is_refused_other_sizes_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "napari_mri_cae.reconstruction.openvino_network"
+    compile_ = importlib.import_module(module)._compile
+
+    def refuse(network: nn.Module, inputs: list[np.ndarray], precision: str) -> object:
+        if inputs[0].shape[-1] == 40:
+            raise MemoryError
+        return compile_(network, inputs, precision)
+
+    graph = traced(model_of("residual-unet").network)
+    assert graph is not None
+    network = OpenVinoNetwork(graph, lambda: nn.Identity(), "float32")
+    monkeypatch.setattr(f"{module}._compile", refuse)
+    slices = textured(1, 32, 40)
+    assert torch.equal(network(slices), slices)
+    assert network.fell_back
+    assert not torch.equal(network(slices[..., :32]), slices[..., :32])
+
+
 def test_a_layer_that_openvino_takes_for_another_is_left_to_torch() -> None:
     class Soft(nn.Module):
         def __init__(self) -> None:

@@ -176,6 +176,29 @@ def test_the_last_of_several_volumes_wins(open_window, write_volume, voxels, gat
     assert window.sentences == []
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_panels_stay_as_they_are_until_the_next_volume_is_ready(
+    window, write_volume, voxels, frames: int
+) -> None:
+    """A fifth cell in the grid, and with a series a fourth axis too, was an IndexError of napari's canvas."""
+    seen: set[tuple[str, ...]] = set()
+    four = tuple(name for name, _ in window.grid_names())
+    data = voxels + 1 if frames == 1 else np.stack([voxels + frame for frame in range(frames)], axis=-1)
+    window.drop(write_volume("next.nii.gz", data))
+
+    def is_next() -> bool:
+        seen.add(tuple(name for name, _ in window.grid_names()))
+        return window.comparison.volume.name == "next"
+
+    window.until(is_next)
+    window.until_done()
+    assert seen == {four}
+    assert window.sentences == []
+    # Both volumes are the user's, and are shown again in the end.
+    window.session.close()
+    assert {layer.name for layer in window.viewer.layers if layer.visible} >= {"next"}
+
+
 def test_another_layer_is_picked(alone, voxels) -> None:
     window = alone
     foreign = window.viewer.add_image(

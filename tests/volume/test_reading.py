@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from nibabel.spm99analyze import Spm99AnalyzeImage
 from nibabel.testing import data_path
 
 from napari_mri_cae.errors import InputError
@@ -109,6 +110,18 @@ def test_reads_every_kind_of_file(tmp_path: Path, voxels: np.ndarray, suffix: st
     )
 
 
+def test_an_analyze_file_has_the_patients_right_first_unless_spm_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "volume.img"
+    nibabel.save(nibabel.AnalyzeImage(np.zeros((4, 3, 2), np.float32), None), path)
+    volume = Volume.load(path)
+    assert nibabel.aff2axcodes(volume.affine)[0] == "L"  # towards the left: the first voxel is the right
+    assert "the patient's right is assumed to come first" in volume.notes[0]
+    nibabel.save(Spm99AnalyzeImage(np.zeros((4, 3, 2), np.float32), np.diag([2.0, 2, 2, 1])), path)
+    volume = Volume.load(path)
+    assert nibabel.aff2axcodes(volume.affine)[0] == "R"
+    assert not any("assumed" in note for note in volume.notes)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
 def test_reads_every_type_as_nibabel_does(
@@ -192,7 +205,17 @@ def test_what_is_not_finite_is_kept(tmp_path: Path) -> None:
     voxels[0, 0, :3] = np.nan, np.inf, -np.inf
     volume = Volume.load(save(tmp_path / "volume.nii.gz", voxels))
     np.testing.assert_array_equal(volume.data, to_ipl(voxels, np.eye(4)))
-    assert (volume.window.low, volume.notes) == (3.0, ())
+    (note,) = volume.notes
+    assert note.startswith("3 voxels are NaN or infinite")
+    assert volume.window.low == 3.0
+    np.testing.assert_array_equal(volume.normalized[~np.isfinite(volume.data)], np.float32([0, 1, 0]))
+
+
+@pytest.mark.parametrize(("value", "says"), [(np.nan, "No voxel is a number"), (5.0, "All voxels are 5")])
+def test_a_volume_without_contrast_says_so(value: float, says: str, tmp_path: Path) -> None:
+    volume = Volume.load(save(tmp_path / "volume.nii.gz", np.full((2, 3, 4), value)))
+    assert volume.notes[0].startswith(says)
+    assert not volume.normalized.any()
 
 
 def test_intensities_beyond_single_precision_are_told(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from napari_mri_cae.cli.chain import add_chain, read_chain
 from napari_mri_cae.cli.options import add_frame, add_json, add_plane, add_volume
-from napari_mri_cae.cli.output import Progress, print_json
+from napari_mri_cae.cli.output import Progress, print_json, print_notes
 from napari_mri_cae.files import check_sidecar, check_writable, write_sidecar
 
 
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_mri_cae.volume import Volume
 
     volume = Volume.load(arguments.input).frame(arguments.frame)
+    print_notes(volume.notes)
     plane, seed = arguments.plane, arguments.seed
     with Progress() as progress:
         corrupted = corrupt_volume(volume, corruptions, plane=plane, seed=seed, on_progress=progress)

@@ -9,7 +9,7 @@ import argparse
 from dataclasses import asdict
 
 from napari_mri_cae.cli.options import add_frame, add_json, add_plane, add_volume
-from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json
+from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json, print_notes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,8 @@ def run(arguments: argparse.Namespace) -> None:
     test = Volume.load(arguments.test)
     # What was made of one volume of a series is 3-D.
     test = test.frame(arguments.frame if test.is_series else 0)
+    for volume in (reference, test):
+        print_notes(volume.notes)
     with Progress() as progress:
         measured = measure(reference, test, plane=arguments.plane, on_progress=progress)
     window = reference.window

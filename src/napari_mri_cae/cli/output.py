@@ -14,6 +14,15 @@ def print_json(value: Any) -> None:
     print(to_json(value))
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what had to be assumed and what does not suit, on standard error; not how a volume is shown."""
+    from napari_mri_cae.volume.opening import OBLIQUE
+
+    for note in notes:
+        if not note.startswith(OBLIQUE):
+            print("note:", note, file=sys.stderr)
+
+
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
     rows = [(name, value) for name, value in facts if value]

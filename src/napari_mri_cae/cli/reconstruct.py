@@ -9,12 +9,11 @@ is written beside the output, as a .json file of the same name.
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from napari_mri_cae.cli.options import add_frame, add_json, add_model, add_plane, add_volume
-from napari_mri_cae.cli.output import Progress, print_json
+from napari_mri_cae.cli.output import Progress, print_json, print_notes
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.files import check_sidecar, check_writable, write_sidecar
 
@@ -60,8 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     reconstructor = Reconstructor(model, arguments.device, exact=arguments.exact)
     plane, device = arguments.plane, reconstructor.device.description
     remarks = unfamiliar(volume, plane, model.card)
-    for remark in remarks:
-        print("note:", remark, file=sys.stderr)
+    print_notes([*volume.notes, *remarks])
     started = time.perf_counter()
     with Progress() as progress:
         reconstructed = reconstruct_volume(

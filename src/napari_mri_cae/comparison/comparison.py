@@ -326,7 +326,12 @@ class Comparison:
         while (job := self._next_job(background_delay, only_focus)) is not None:
             settings, indices = job
             if indices:
-                finished = self._compute(settings, indices)
+                try:
+                    finished = self._compute(settings, indices)
+                except Exception:
+                    if self._settings is settings:
+                        raise
+                    continue  # with the settings that have been chosen since
                 if finished is not None:
                     yield finished
 

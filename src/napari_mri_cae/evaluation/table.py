@@ -153,13 +153,18 @@ def run_to_table(
     if rows and on_resume is not None:
         on_resume(len({row.job for row in rows}))
     write_table(rows, part)
-    with part.open("a", encoding="utf-8", newline="") as file:
-        for batch in evaluation.run(done={row.job for row in rows}, on_progress=on_progress):
-            rows += batch
-            file.writelines(map(_row_line, batch))
-            file.flush()
-            if on_rows is not None:
-                on_rows(batch)
+    try:
+        with part.open("a", encoding="utf-8", newline="") as file:
+            for batch in evaluation.run(done={row.job for row in rows}, on_progress=on_progress):
+                rows += batch
+                file.writelines(map(_row_line, batch))
+                file.flush()
+                if on_rows is not None:
+                    on_rows(batch)
+    except InputError:
+        if not rows:
+            part.unlink()
+        raise
     if on_complete is not None:
         on_complete(part)
     part.replace(path)

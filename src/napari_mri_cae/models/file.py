@@ -142,6 +142,11 @@ def _network(path: Path, card: Card) -> "nn.Module":
             network = build(card.architecture, **card.architecture_parameters)
     except InputError as error:
         raise InputError(f"{path} cannot be opened: {error}") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise InputError(
+            f"{path} has weights that are infinite or no numbers, as after a training that has diverged: "
+            "it cannot be used."
+        )
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:

@@ -58,6 +58,7 @@ class OpenVinoNetwork(nn.Module):
         self._takes = take_halves(graph)
         self._graph, self._otherwise, self._precision = graph, otherwise, precision
         self._requests: OrderedDict[torch.Size, _Request] = OrderedDict()
+        self._refused: set[torch.Size] = set()
         self._by_torch: nn.Module | None = None
         # A request computes one slice at a time.
         self._lock = threading.Lock()
@@ -75,7 +76,8 @@ class OpenVinoNetwork(nn.Module):
                 y: Tensor = self._by_torch(x.clone(memory_format=torch.channels_last))
                 return y
             # By numpy: torch would wake a thread for each of these steps, and take longer than they do.
-            slices, results = x.float().numpy(), np.empty(x.shape, np.float32)
+            slices = x.float().numpy()
+            results = np.empty((len(slices), *request.result_shape), np.float32)
             for number in range(len(slices)):
                 request(slices[number : number + 1], results[number : number + 1])
             return torch.from_numpy(results)
@@ -83,12 +85,13 @@ class OpenVinoNetwork(nn.Module):
     def _request_for(self, x: Tensor) -> "_Request | None":
         """Return what computes slices of this size; None if OpenVINO does not."""
         request = self._requests.pop(x.shape, None)
-        if request is None and self._by_torch is None:
+        if request is None and x.shape not in self._refused:
             try:
                 request = _Request(self._graph, self._takes, x.shape, self._precision)
             except Exception as error:  # RuntimeError for anything that OpenVINO refuses, and torch's own.
                 _log.warning("OpenVINO cannot compute this network, torch does: %s", error)
-                self._by_torch = self._otherwise()
+                self._refused.add(x.shape)
+                self._by_torch = self._by_torch or self._otherwise()
         if request is not None:
             self._requests[x.shape] = request
             if len(self._requests) > _MOST_SIZES:
@@ -118,9 +121,11 @@ class _Request:
         self._halves = np.zeros((1, 3 * channels, height, width), np.float32) if takes_halves else None
         inputs = [array for array in (self._slices, self._halves) if array is not None]
         self._request = _compile(graph, inputs, precision)
+        # Some networks return another size than they are given.
+        self.result_shape = tuple(self._request.model_outputs[0].shape)[1:]
 
     def __call__(self, x: FloatArray, result: FloatArray) -> None:
-        """Put into `result` what becomes of `x`, both (1, C, H, W)."""
+        """Put into `result` what becomes of `x` (1, C, H, W)."""
         if self._slices is not None:
             np.copyto(self._slices, x)
         if self._halves is not None:
@@ -146,6 +151,7 @@ def _compile(network: nn.Module, inputs: Sequence[FloatArray], precision: Precis
         examples = tuple(map(torch.from_numpy, inputs))
         script = torch.jit.trace(network, examples, check_trace=False)  # type: ignore[no-untyped-call]
         # openvino.convert_model does the same, and reports to OpenVINO's makers that it was called.
+        core = _core()
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(script)  # must outlive the conversion
         graph = frontend.convert(frontend.load(decoder))
@@ -157,7 +163,7 @@ def _compile(network: nn.Module, inputs: Sequence[FloatArray], precision: Precis
         # The viewer works on the same cores.
         "ENABLE_CPU_PINNING": False,
     }
-    request = _core().compile_model(graph, "CPU", settings).create_infer_request()
+    request = core.compile_model(graph, "CPU", settings).create_infer_request()
     for port, array in enumerate(inputs):
         request.set_input_tensor(port, openvino.Tensor(array, shared_memory=True))
     return request

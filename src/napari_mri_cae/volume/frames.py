@@ -1,6 +1,7 @@
 """The frames of a series, each read when it is asked for."""
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Final
@@ -50,6 +51,8 @@ class Frames:
         self._overflowed = False
         self._lock = threading.Lock()
         self._open = ExitStack()
+        # Of a series that nobody has read to its end.
+        weakref.finalize(self, self._open.close)
         self._stream: Stream | None = None
 
     @property

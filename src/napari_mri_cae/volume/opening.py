@@ -29,6 +29,10 @@ _DEFLATE_LIMIT: Final = 1032
 _log = logging.getLogger(__name__)
 
 
+OBLIQUE: Final = "The volume is oblique"
+"""How a note begins that is about how a volume is shown, and nothing that had to be assumed."""
+
+
 @dataclass(frozen=True)
 class Raw:
     """Voxels as they lie in a file: Fortran order, one after the other.
@@ -221,8 +225,9 @@ def _open_other(path: Path, image_class: Any) -> Opened:
     shape, proxy = tuple(int(length) for length in image.shape), image.dataobj
     affine = np.asarray(image.affine, dtype=np.float64)
     notes: list[str] = []
-    if isinstance(image, AnalyzeImage) and not _has_origin(image):
-        notes.append("The Analyze format has no orientation: the patient's left is assumed to come first.")
+    if isinstance(image, AnalyzeImage) and not _says_orientation(image):
+        # As nibabel and SPM do: the first voxel is the patient's right, posterior and inferior.
+        notes.append("The Analyze format has no orientation: the patient's right is assumed to come first.")
     # Analyze keeps its voxels as NIfTI does; a subclass of the proxy means more than one slope.
     raw = _raw(proxy) if type(proxy) is ArrayProxy and proxy.order == "F" else None
     slowest_first = isinstance(image, Minc1Image)
@@ -233,7 +238,10 @@ def _open_other(path: Path, image_class: Any) -> Opened:
     return replace(opened, proxy=proxy, slowest_first=slowest_first)
 
 
-def _has_origin(image: Any) -> bool:
+def _says_orientation(image: Any) -> bool:
+    """Return whether an Analyze image has SPM's origin, or SPM's .mat file beside it."""
+    if not np.allclose(image.affine, image.header.get_best_affine()):
+        return True
     get_origin = getattr(image.header, "get_origin_affine", None)
     return get_origin is not None and bool(np.any(image.header["origin"][:3]))
 
@@ -265,7 +273,7 @@ def _opened(
         )
     tilt = float(np.degrees(_obliquity(affine)))
     if tilt > 0.1:
-        notes.append(f"The volume is oblique by {tilt:.1f} degrees: it is shown on the nearest axes.")
+        notes.append(f"{OBLIQUE} by {tilt:.1f} degrees: it is shown on the nearest axes.")
     return Opened(path, Grid(shape, affine, header), tuple(notes), raw)
 
 

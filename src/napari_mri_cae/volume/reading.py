@@ -47,7 +47,26 @@ def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...
             else:
                 with _closed_after(opened.proxy):
                     _read_proxy(opened, target)
-    return data, ((TOO_LARGE,) if overflowed else ())
+    return data, (*((TOO_LARGE,) if overflowed else ()), *notes_on_values(data))
+
+
+def notes_on_values(data: npt.NDArray[np.float32]) -> tuple[str, ...]:
+    """Return what is unusual about the intensities of a volume, one plain sentence each."""
+    bad = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for plane in data.reshape(-1, data.shape[-1] * data.shape[-2]):
+            # A sum is quicker than a look at each, and hardly ever is one infinite.
+            if not np.isfinite(plane.sum()):
+                bad += plane.size - int(np.count_nonzero(np.isfinite(plane)))
+    if bad == data.size:
+        return ("No voxel is a number: the volume counts as empty.",)
+    if bad:
+        are = "1 voxel is" if bad == 1 else f"{bad} voxels are"
+        return (f"{are} NaN or infinite: NaN counts as the minimum, infinity as the end of the window.",)
+    first = data.reshape(-1)[0]
+    if all(np.all(plane == first) for plane in data):
+        return (f"All voxels are {first:g}: there is nothing to corrupt, to reconstruct or to measure.",)
+    return ()
 
 
 @contextlib.contextmanager

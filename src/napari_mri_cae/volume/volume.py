@@ -15,7 +15,7 @@ from napari_mri_cae.volume.grid import Grid, check_shape, is_usable
 from napari_mri_cae.volume.labels import is_label_image, stem
 from napari_mri_cae.volume.opening import open_file
 from napari_mri_cae.volume.orientation import Orientation
-from napari_mri_cae.volume.reading import read_voxels
+from napari_mri_cae.volume.reading import notes_on_values, read_voxels
 from napari_mri_cae.volume.writing import write_grid
 
 # I, P and L all run against their RAS axis; 1 mm voxels.
@@ -217,7 +217,9 @@ class Volume:
         if not self.is_series:
             return self
         data = self._data[t]
-        notes = self._data.notes if isinstance(self._data, Frames) else ()
+        notes: tuple[str, ...] = ()
+        if isinstance(self._data, Frames):
+            notes = (*self._data.notes, *notes_on_values(data))
         return Volume(
             data,
             self._grid.one_frame(),

@@ -45,5 +45,7 @@ def _text(comparison: Comparison, index: int) -> str:
         before, after = row["psnr_corrupted"], row["psnr_reconstructed"]
         numbers = f"{format_metric('psnr', before)} → {format_metric('psnr', after)} dB"
         if comparison.second_model is not None:
-            numbers += f", {format_metric('psnr', row['psnr_reconstructed_2'])} dB"
+            # A line of its own: a panel of six is narrow.
+            second = format_metric("psnr", row["psnr_reconstructed_2"])
+            numbers += f"\n{format_metric('psnr', before)} → {second} dB"
     return f"PSNR, slice {index}\n{numbers}"

@@ -55,7 +55,7 @@ class CompareDock(Dock):
         self._started = False
         self.state = CompareState.preferred()
         self.session = ComparisonSession(viewer, self.state)
-        self.setMinimumWidth(350)
+        self.setMinimumWidth(364)  # its parts, and a scroll bar beside them
 
         self.source_box = SourceBox(self.session)
         self.corruption_box = CorruptionBox(self.state)

@@ -228,6 +228,8 @@ class ComparisonSession:
             self.failed.emit(InputError(sentence))
             return
         layer = Layer.create(*volume_layer(volume))
+        # While another volume is compared there is no place for it in the grid, not even until it is ready.
+        self.panels.hide_beside(layer)
         self._own_change = True
         try:
             self.viewer.add_layer(layer)
@@ -301,7 +303,7 @@ class ComparisonSession:
             self.view.apply()
             if is_other_grid:
                 self._go_to_middle(comparison)
-                self.viewer.fit_to_view()
+                self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
         finally:
             self._own_change = False
         self.fill = Fill(comparison)
@@ -422,8 +424,9 @@ class ComparisonSession:
             self._second_model = name
             if comparison is not None and source is not None and comparison.compare_with(model):
                 self._show_panels(comparison, spatial_attributes(source))
-                self.viewer.fit_to_view()
+                self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
                 self._follow_slice()
+                self._tell_numbers()
                 self.models_changed.emit()
 
         def keep() -> None:
@@ -443,7 +446,7 @@ class ComparisonSession:
         try:
             self.view.plane = plane
             self.view.apply()
-            self.viewer.fit_to_view()
+            self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
         finally:
             self._own_change = False
         self._change(plane=plane)
@@ -525,6 +528,7 @@ class ComparisonSession:
         if self._own_change or not self.follows_viewer:
             return
         if isinstance(layer, Image) and role_of(layer) == "source":
+            self.panels.hide_beside(layer)
             self.open_layer(layer)
 
     def _hide_preview(self, event: Any) -> None:

@@ -1,6 +1,7 @@
 """What a finished evaluation has given: the means, the worst slices, and the report."""
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -164,13 +165,18 @@ def _as_html(summaries: Sequence[Summary]) -> str:
             lines.append(f'<tr><td colspan="3" style="padding-top: 6px"><i>{what}</i></td></tr>')
         cells = dict(zip(SHOWN, line.cells, strict=True))
         numbers = "".join(f'<td align="right">{_number(cells[metric])}</td>' for metric in _COLUMNS)  # type: ignore[index]
-        lines.append(f"<tr><td>{html.escape(line.model)}</td>{numbers}</tr>")
+        lines.append(f"<tr><td>{_breakable(line.model)}</td>{numbers}</tr>")
     return f'<table width="100%" cellspacing="0" cellpadding="1">{"".join(lines)}</table>'
 
 
 def _number(cell: SummaryCell) -> str:
     mean = f"<b>{cell.mean}</b>" if cell.best else cell.mean
-    return f"{mean} <small>± {cell.sd}</small>" if cell.sd else mean
+    return f"{mean} <small>±&nbsp;{cell.sd}</small>" if cell.sd else mean
+
+
+def _breakable(name: str) -> str:
+    """Return a model's name as HTML that may go on in the next line: one long word would widen the dock."""
+    return re.sub(r"([_.\-])(?=\w)", "\\1&#8203;", html.escape(name))
 
 
 def _about(summaries: Sequence[Summary], region: str) -> str:
@@ -179,10 +185,11 @@ def _about(summaries: Sequence[Summary], region: str) -> str:
         return ""
     slices = {one.n_slices for one in summaries}
     count = f"{min(slices)} to {max(slices)}" if len(slices) > 1 else f"{max(slices)}"
+    count = "one slice" if slices == {1} else f"{count} slices"
     subjects = max(one.n_subjects for one in summaries)
     whose = "one subject" if subjects == 1 else f"{subjects} subjects"
     return (
-        f"Mean ± standard deviation over {count} slices of {whose}, {region}; data range 1, the volume's "
+        f"Mean ± standard deviation over {count} of {whose}, {region}; data range 1, the volume's "
         "scale. Bold: the best; identity: as corrupted. Tests, DSSIM and MSE are in the report."
     )
 
