@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.models.architectures import ARCHITECTURES, build
-from napari_mri_cae.reconstruction import Reconstructor, resolve_device
+from napari_mri_cae.reconstruction import Reconstructor, fastest, resolve_device
 from napari_mri_cae.reconstruction.graph import traced
 from napari_mri_cae.reconstruction.openvino_network import OpenVinoNetwork
 
@@ -205,6 +205,14 @@ def test_a_network_that_chooses_by_values_is_left_to_torch() -> None:
     dark = torch.full((1, 1, 8, 8), 0.2)
     assert torch.equal(reconstruct(dark), dark)
     assert not torch.equal(reconstruct(dark + 0.5), dark + 0.5)
+
+
+def test_a_way_that_is_not_close_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_mri_cae.reconstruction.devices._fastest_precision", lambda name: "bfloat16")
+    monkeypatch.setattr(fastest, "CLOSE", 140.0)
+    model = model_of("residual-unet")
+    assert Reconstructor(model, "cpu").device.precision == "float32"
+    assert all(way.precision == "float32" for way in fastest._compiled.get(model, {}))
 
 
 def test_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,9 @@ def fastest(model: Model, device: Device) -> Device:
     known = _chosen.setdefault(model, {})
     if device not in known:
         known[device] = next((way for way in _ways(model, device) if _is_close(model, way)), device)
+        compiled = _compiled.get(model, {})
+        for way in [way for way in compiled if way not in known.values()]:
+            del compiled[way]  # was not close: it would keep its weights as long as the model lives
     return known[device]
 
 

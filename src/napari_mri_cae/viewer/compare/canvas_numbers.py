@@ -6,6 +6,7 @@ from napari.components.overlays import TextOverlay
 
 from napari_mri_cae.comparison import Comparison
 from napari_mri_cae.viewer.compare.numbers import format_metric
+from napari_mri_cae.viewer.compare.panels import roles_of, text_size
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,8 +31,12 @@ class CanvasNumbers:
         if OVERLAY not in self._overlays:
             # Without a box: napari (0.9) compiles the box's shader anew for every other text.
             self._overlays[OVERLAY] = TextOverlay(text=text, position="bottom_right", box=False, visible=True)
-        elif self._overlays[OVERLAY].text != text:
-            self._overlays[OVERLAY].text = text
+        overlay = self._overlays[OVERLAY]
+        if overlay.text != text:
+            overlay.text = text
+        size = 10 if comparison is None else text_size(len(roles_of(comparison)))
+        if overlay.font_size != size:
+            overlay.font_size = size
 
     def remove(self) -> None:
         """Take the text off the canvas."""

@@ -194,6 +194,8 @@ class Panels:
     def _arrange(self) -> None:
         """Put the panels in order and link what they share."""
         layers = list(self._layers.values())
+        for layer in layers:
+            layer.name_overlay.font_size = text_size(len(layers))
         positions = sorted(self._viewer.layers.index(layer) for layer in layers)
         for position, layer in zip(positions, layers, strict=True):
             index = self._viewer.layers.index(layer)
@@ -218,6 +220,11 @@ class Panels:
                     unlink_layers(linked, _LINKED)
         for layer in gone:
             self._viewer.layers.remove(layer)
+
+
+def text_size(panels: int) -> int:
+    """Return the size of texts on the canvas: in three columns they would meet the letters of orientation."""
+    return 10 if panels <= len(ROLES) else 7
 
 
 def roles_of(comparison: Comparison) -> tuple[Role, ...]:
