@@ -303,7 +303,7 @@ class ComparisonSession:
             self.view.apply()
             if is_other_grid:
                 self._go_to_middle(comparison)
-                self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
+                self._fit_to_view()
         finally:
             self._own_change = False
         self.fill = Fill(comparison)
@@ -335,6 +335,14 @@ class ComparisonSession:
         finally:
             self._own_change = False
         self.panels_changed.emit()
+
+    def _fit_to_view(self) -> None:
+        """Fit the panels into their cells, whatever is hidden beside them, such as a training's pictures."""
+        shown = (self.source, *self.panels.layers.values())
+        layers = [layer for layer in shown if layer is not None and layer in self.viewer.layers]
+        # napari (0.9) looks for the axes of the viewer in them, which next to a series only its layer has.
+        all_axes = max(layer.ndim for layer in layers) == self.viewer.dims.ndim
+        self.viewer.fit_to_view(layers=layers if all_axes else None)
 
     def _go_to_middle(self, comparison: Comparison) -> None:
         layer = next(iter(self.panels.layers.values()))
@@ -424,7 +432,7 @@ class ComparisonSession:
             self._second_model = name
             if comparison is not None and source is not None and comparison.compare_with(model):
                 self._show_panels(comparison, spatial_attributes(source))
-                self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
+                self._fit_to_view()
                 self._follow_slice()
                 self._tell_numbers()
                 self.models_changed.emit()
@@ -446,7 +454,7 @@ class ComparisonSession:
         try:
             self.view.plane = plane
             self.view.apply()
-            self.viewer.fit_to_view(layers=list(self.panels.layers.values()))
+            self._fit_to_view()
         finally:
             self._own_change = False
         self._change(plane=plane)
