@@ -199,6 +199,20 @@ def test_the_panels_stay_as_they_are_until_the_next_volume_is_ready(
     assert {layer.name for layer in window.viewer.layers if layer.visible} >= {"next"}
 
 
+def test_the_panels_fill_their_cells_whatever_is_hidden_beside_them(alone) -> None:
+    window = alone
+
+    def again() -> tuple[float, ...]:
+        for plane in ("coronal", "axial"):
+            window.state.plane = plane
+        camera = window.viewer.scene.camera
+        return camera.zoom, *camera.center
+
+    before = again()
+    window.viewer.add_image(np.zeros((40, 200, 300), np.float32), visible=False)
+    assert again() == pytest.approx(before)
+
+
 def test_another_layer_is_picked(alone, voxels) -> None:
     window = alone
     foreign = window.viewer.add_image(
