@@ -36,8 +36,8 @@ def fastest(model: Model, device: Device) -> Device:
     if device not in known:
         known[device] = next((way for way in _ways(model, device) if _is_close(model, way)), device)
         compiled = _compiled.get(model, {})
-        for way in [way for way in compiled if way not in known.values()]:
-            del compiled[way]  # was not close: it would keep its weights as long as the model lives
+        for way in [way for way in list(compiled) if way not in known.values()]:
+            compiled.pop(way, None)  # was not close: it would keep its weights as long as the model lives
     return known[device]
 
 

@@ -47,14 +47,24 @@ def read_voxels(opened: Opened) -> tuple[npt.NDArray[np.float32], tuple[str, ...
             else:
                 with _closed_after(opened.proxy):
                     _read_proxy(opened, target)
-    return data, (*((TOO_LARGE,) if overflowed else ()), *notes_on_values(data))
+    # What is stored as integers is finite, but for what has just been noted.
+    finite = opened.raw is not None and opened.raw.dtype.kind in "iu"
+    return data, (*((TOO_LARGE,) if overflowed else ()), *notes_on_values(data, finite=finite))
 
 
-def notes_on_values(data: npt.NDArray[np.float32]) -> tuple[str, ...]:
-    """Return what is unusual about the intensities of a volume, one plain sentence each."""
+def notes_on_values(data: npt.NDArray[np.float32], *, finite: bool = False) -> tuple[str, ...]:
+    """Return what is unusual about the intensities of a volume, one plain sentence each.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+        (I, P, L) or (T, I, P, L), C-contiguous.
+    finite : bool
+        Whether all of them are known to be, so that nobody has to look.
+    """
     bad = 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for plane in data.reshape(-1, data.shape[-1] * data.shape[-2]):
+        for plane in () if finite else data.reshape(-1, data.shape[-1] * data.shape[-2]):
             # A sum is quicker than a look at each, and hardly ever is one infinite.
             if not np.isfinite(plane.sum()):
                 bad += plane.size - int(np.count_nonzero(np.isfinite(plane)))
