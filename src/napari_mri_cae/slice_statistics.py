@@ -18,7 +18,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.models.card import Card, Head, SliceBin, SliceStatistics
 from napari_mri_cae.models.suitability import head_of
 from napari_mri_cae.planes import PLANES, Plane, check_plane
-from napari_mri_cae.slices import FloatArray, take_slices
+from napari_mri_cae.slices import FloatArray
 from napari_mri_cae.volume import Volume
 
 if TYPE_CHECKING:
@@ -185,18 +185,24 @@ class SliceMeasurement:
         """Return PSNR and SSIM of some slices, (2, slices)."""
         import torch
 
-        from napari_mri_cae.corruptions import corrupt
+        from napari_mri_cae.corruptions import CorruptedSlices
         from napari_mri_cae.metrics import compare
 
         columns = []
         reconstructor = self._reconstructor
+        slices = CorruptedSlices(
+            volume.normalized,
+            chain,
+            plane=plane,
+            seed=self._seed,
+            device=str(reconstructor.device.torch_device),
+        )
         for start in range(0, len(indices), reconstructor.batch_size):
             self._check()
             batch = tuple(int(index) for index in indices[start : start + reconstructor.batch_size])
             with torch.inference_mode():
-                original = take_slices(volume.normalized, plane, batch).to(reconstructor.device.torch_device)
-                corrupted = corrupt(original, chain, seed=self._seed, plane=plane, indices=batch)
-                values = compare(original, [reconstructor(corrupted)], data_range=1.0)[0]
+                reconstructed = reconstructor(slices(batch, reconstructor.neighbours))
+                values = compare(slices.clean(batch), [reconstructed], data_range=1.0)[0]
                 columns.append(
                     torch.stack([values.psnr.clamp(max=_CEILING_DB), values.ssim]).cpu().double().numpy()
                 )

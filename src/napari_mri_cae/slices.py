@@ -16,13 +16,25 @@ OnProgress = Callable[[int, int], object]
 """Called with how many slices are done, and of how many."""
 
 
-def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...]) -> "Tensor":
-    """Return slices of an (I, P, L) array as a new tensor, (N, 1, H, W), float32, on the CPU."""
+def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...], neighbours: int = 0) -> "Tensor":
+    """Return slices of an (I, P, L) array as a new tensor, float32, on the CPU.
+
+    (N, 1, H, W); or each in the middle of its neighbours, so many before and so many behind it,
+    (N, 1 + 2 * neighbours, H, W). Those beyond the ends of the volume are 0.
+    """
     import torch
 
     axis = plane_axis(plane)
-    taken = np.take(array, indices, axis)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
+    wanted = np.array(indices)[:, None] + np.arange(-neighbours, neighbours + 1)
+    last = array.shape[axis] - 1
+    taken = np.take(array, wanted.clip(0, last).reshape(-1), axis)
+    slices = np.ascontiguousarray(np.moveaxis(taken, axis, 0)).reshape(*wanted.shape, *_others(taken, axis))
+    slices[(wanted < 0) | (wanted > last)] = 0
+    return torch.from_numpy(slices)
+
+
+def _others(array: FloatArray, axis: int) -> tuple[int, ...]:
+    return array.shape[:axis] + array.shape[axis + 1 :]
 
 
 def batches(n_slices: int, batch_size: int) -> Iterator[tuple[int, ...]]:

@@ -33,6 +33,7 @@ from napari_mri_cae.errors import InputError
 from napari_mri_cae.models import Card, Model
 from napari_mri_cae.planes import PLANES, Plane
 from napari_mri_cae.reconstruction import Reconstructor, devices, resolve_device
+from napari_mri_cae.reconstruction.volume import reconstruct_volume
 from napari_mri_cae.volume import Volume
 
 SHAPE = (13, 22, 19)
@@ -692,3 +693,36 @@ def test_a_second_model_comes_and_goes(volume: Volume) -> None:
     assert comparison.reconstructed_2 is None
     assert "psnr_reconstructed_2" not in finish(comparison).summary()
     assert not comparison.compare_with(None)
+
+
+class SliceBefore(torch.nn.Module):
+    """Returns half of the slice before; of a slice that comes alone, nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0.5 * x[:, :1] if x.shape[1] == 3 else torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_a_model_that_looks_at_neighbours(plane: Plane, volume: Volume) -> None:
+    model = model_of(SliceBefore(), architecture_parameters={"neighbours": 1})
+    noise = [GaussianNoise(sigma=0.05)]
+    comparison = finish(Comparison(volume, model, noise, plane, second_model=HALF))
+    axis = PLANES.index(plane)
+    corrupted, reconstructed = (
+        np.moveaxis(array, axis, 0) for array in (comparison.corrupted, comparison.reconstructed)
+    )
+    np.testing.assert_array_equal(comparison.corrupted, corrupt_volume(volume, noise, plane=plane))
+    np.testing.assert_array_equal(reconstructed[1:], 0.5 * corrupted[:-1])
+    assert not reconstructed[0].any()
+    # The other one sees the slices alone.
+    np.testing.assert_array_equal(comparison.reconstructed_2, 0.5 * comparison.corrupted)
+    # A reconstruction of the corrupted volume is the same.
+    whole = reconstruct_volume(comparison.corrupted, Reconstructor(model, "cpu"), plane=plane)
+    np.testing.assert_array_equal(whole, comparison.reconstructed)
+    # And so is it after a change that leaves nothing as it was.
+    comparison.change(seed=5)
+    finish(comparison)
+    corrupted, reconstructed = (
+        np.moveaxis(array, axis, 0) for array in (comparison.corrupted, comparison.reconstructed)
+    )
+    np.testing.assert_array_equal(reconstructed[1:], 0.5 * corrupted[:-1])

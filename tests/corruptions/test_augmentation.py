@@ -183,3 +183,24 @@ def test_a_wrong_parameter_is_named(step: dict[str, object], where: str) -> None
     with pytest.raises(ValidationError) as caught:
         Augmentation.model_validate({"steps": [step]})
     assert caught.value.errors()[0]["loc"][:4] == ("steps", 0, step["kind"], where)
+
+
+@pytest.mark.parametrize("kind", ["gaussian-noise", "rician-noise"])
+def test_neighbours_get_noise_of_their_own_and_of_the_same_strength(kind: str) -> None:
+    augmentation = Augmentation.model_validate({"steps": [{"kind": kind, "sigma": [0.05, 0.2]}]})
+    stacks = torch.full((4, 3, 64, 64), 0.8)
+    corrupted, (chosen,) = augmentation.apply(stacks, _source())
+    noise = corrupted - stacks
+    assert chosen.parameters["sigma"].shape == (4,)
+    for field, sigma in zip(noise, chosen.parameters["sigma"], strict=True):
+        for one in field:
+            assert float(one.std()) == pytest.approx(float(sigma), rel=0.1)
+        assert float(torch.corrcoef(field.flatten(1)).triu(1).abs().max()) < 0.1
+
+
+def test_what_is_done_to_a_slice_at_a_place_is_done_to_its_neighbours_there() -> None:
+    augmentation = Augmentation.model_validate({"steps": [{"kind": "blank-out", "size": 5}]})
+    corrupted, _ = augmentation.apply(torch.ones(6, 5, 32, 32), _source())
+    assert (corrupted == 0).sum() == 6 * 5 * 25
+    assert torch.equal(corrupted, corrupted[:, 2:3].expand(-1, 5, -1, -1))
+    assert len(torch.unique(corrupted[:, 2], dim=0)) > 1

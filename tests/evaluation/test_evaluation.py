@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_mri_cae import Comparison, InputError, Volume
 from napari_mri_cae.brain import brain_mask
@@ -17,7 +18,8 @@ from napari_mri_cae.evaluation import (
     read_table,
     run_to_table,
 )
-from napari_mri_cae.models import Model
+from napari_mri_cae.models import Card, Model
+from napari_mri_cae.models.architectures import build
 from napari_mri_cae.models.card import DataSource, Training
 
 
@@ -50,6 +52,24 @@ def test_a_row_is_what_the_comparison_says(volumes: list[Path], model: Model, pl
         expected = [error[n][inside[n]].mean() if inside[n].any() else np.nan for n in range(len(error))]
         np.testing.assert_allclose([row.mse for row in brain], expected, rtol=1e-4)
         assert [row.pixels for row in brain] == inside.sum((1, 2)).tolist()
+
+
+def test_a_model_sees_the_neighbours_that_a_comparison_shows_it(volumes: list[Path], model: Model) -> None:
+    torch.manual_seed(0)
+    shape = {"channels": [4, 6], "blocks": [1, 1], "up_blocks": [1], "neighbours": 2}
+    network = build("residual-unet", **shape).eval()
+    torch.nn.init.normal_(network.last.weight, std=0.1)
+    card = Card(name="beside", architecture="residual-unet", architecture_parameters=shape, multiple_of=2)
+    noise, beside = [GaussianNoise(sigma=0.1)], Model(network, card)
+    settings = EvaluationSettings(planes=("coronal",), slices="all", every=3, seed=7)
+    rows = _rows(Evaluation(volumes[:1], [model, beside], [noise], settings=settings))
+    for name, other in (("tiny", model), ("beside", beside)):
+        comparison = Comparison(Volume.load(volumes[0]), other, noise, plane="coronal", seed=7)
+        for _ in comparison.run():
+            pass
+        found = {row.slice: row.psnr for row in rows if (row.model, row.region) == (name, "whole slice")}
+        expected = comparison.metrics["psnr_reconstructed"][list(found)]
+        np.testing.assert_allclose(list(found.values()), expected, rtol=1e-5)
 
 
 def test_one_row_for_each(volumes: list[Path], model: Model) -> None:

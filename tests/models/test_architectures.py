@@ -140,3 +140,17 @@ def test_an_unknown_architecture_is_named_with_the_known_ones():
 def test_wrong_parameters_are_refused(parameters):
     with pytest.raises(InputError, match="skip-unet does not take these parameters"):
         build("skip-unet", **parameters)
+
+
+def test_neighbours_of_a_slice_that_comes_alone_are_empty():
+    torch.manual_seed(0)
+    network = build("residual-unet", channels=[4, 6], blocks=[1, 1], up_blocks=[1], neighbours=2)
+    stacks = torch.rand(3, 5, 16, 24)
+    assert torch.equal(network(stacks), stacks[:, 2:3])  # untrained
+    torch.nn.init.normal_(network.last.weight)
+    alone = stacks * torch.tensor([0, 0, 1, 0, 0])[:, None, None]
+    assert network(stacks).shape == (3, 1, 16, 24)
+    assert not torch.equal(network(stacks), network(alone))
+    assert torch.equal(network(alone[:, 2:3]), network(alone))
+    with pytest.raises(InputError, match="neighbours must be a whole number from 0 to 8"):
+        build("residual-unet", neighbours=9)

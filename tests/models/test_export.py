@@ -121,3 +121,20 @@ def test_a_network_that_onnx_cannot_express_is_one_sentence(model, tmp_path):
     with pytest.raises(InputError, match=r"small \(skip-unet\) cannot be exported"):
         export_onnx(Model(Undecided(), model.card), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_with_neighbours_takes_them(tmp_path):
+    torch.manual_seed(0)
+    shape = {"channels": [4, 6], "blocks": [1, 1], "up_blocks": [1], "neighbours": 1}
+    network = build("residual-unet", **shape).eval()
+    torch.nn.init.normal_(network.last.weight)
+    card = Card(name="x", architecture="residual-unet", architecture_parameters=shape, multiple_of=2)
+    session = _session(export_onnx(Model(network, card), tmp_path / "model.onnx"))
+    stacks = np.random.default_rng(0).random((2, 3, 16, 20), np.float32)
+    (output,) = session.run(["reconstruction"], {"slices": stacks})
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(stacks)).numpy()
+    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
+    described = describe_preprocessing(card)
+    assert described["neighbours"] == 1
+    assert "1 neighbours on either side" in described["before"][2]

@@ -54,3 +54,31 @@ def test_a_network_with_more_blocks_begins_as_the_one_that_it_starts_from():
 def test_other_networks_do_not_fit(other):
     small = build("residual-unet", channels=[4, 6], blocks=[2, 1], up_blocks=[1])
     assert not load_weights(build("residual-unet", **other), small.state_dict())
+
+
+def test_a_network_with_more_neighbours_begins_as_the_one_that_it_starts_from():
+    torch.manual_seed(0)
+    shape = {"channels": [4, 6], "blocks": [1, 1], "up_blocks": [1]}
+    one, more, most = (build("residual-unet", **shape, neighbours=count) for count in (0, 1, 3))
+    torch.nn.init.normal_(one.last.weight)
+    assert load_weights(more, one.state_dict())
+    stacks = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(more(stacks), one(stacks[:, 1:2]), rtol=0, atol=1e-6)
+    torch.nn.init.normal_(more.first.weight)
+    assert load_weights(most, more.state_dict())
+    wider = torch.cat([torch.rand(2, 2, 16, 16), stacks, torch.rand(2, 2, 16, 16)], dim=1)
+    torch.testing.assert_close(most(wider), more(stacks), rtol=0, atol=1e-5)
+    assert not load_weights(one, more.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"intensity": "slice-min-max"}, "intensity: slices that are scaled each by itself"),
+        ({"sampling": {"kind": "slices"}}, "only patches come with their neighbours"),
+    ],
+)
+def test_neighbours_where_there_are_none(config, changes, sentence):
+    neighbours = {"architecture": "residual-unet", "architecture_parameters": {"neighbours": 1}}
+    with pytest.raises(InputError, match=sentence):
+        config.with_values({**neighbours, "multiple_of": 8, **changes})

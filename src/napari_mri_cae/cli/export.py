@@ -31,4 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
         size = "{} x {}".format(*card.fixed_size)
     else:
         size = f"multiples of {card.multiple_of}" if card.multiple_of > 1 else "any"
-    print(f"{output}: {card.name}, {card.architecture}; slices (N, 1, H, W), height and width {size}")
+    slices = f"slices (N, {1 + 2 * card.neighbours}, H, W)"
+    if card.neighbours:
+        slices += f", each between {card.neighbours} neighbours on either side"
+    print(f"{output}: {card.name}, {card.architecture}; {slices}, height and width {size}")

@@ -115,6 +115,7 @@ def _print_card(card: "Card") -> None:
             ("title", card.title),
             ("architecture", f"{card.architecture}, {card.parameters:,} parameters"),
             ("plane", card.plane),
+            ("neighbours", f"{card.neighbours} on either side of each slice" if card.neighbours else ""),
             ("intensity", card.intensity),
             ("trained on", "; ".join(source.name for source in training.data)),
             ("training", training.description),

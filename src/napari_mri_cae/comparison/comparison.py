@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 from napari_mri_cae.comparison import table as tables
 from napari_mri_cae.comparison.order import next_slices
-from napari_mri_cae.corruptions import Corruption, corrupt
+from napari_mri_cae.corruptions import CorruptedSlices, Corruption
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.metrics import SliceMetrics, compare
 from napari_mri_cae.planes import Plane, check_plane, plane_axis
 from napari_mri_cae.slice_statistics import tissue_shares
-from napari_mri_cae.slices import take_slices
 from napari_mri_cae.volume import Volume
 
 if TYPE_CHECKING:
@@ -151,6 +150,7 @@ class Comparison:
         self._cancelled = False
         self._focus_done_at = -np.inf
         self._reconstructors: tuple[Reconstructor, ...] = ()
+        self._corrupted_slices: tuple[tuple[_Settings, str], CorruptedSlices] | None = None
         self._tissue: dict[Plane, npt.NDArray[np.float64]] = tissue_shares(self.original)
         self._start_plane()
 
@@ -424,18 +424,25 @@ class Comparison:
         )
         return self._reconstructors
 
+    def _slices_for(self, settings: _Settings, device: str) -> CorruptedSlices:
+        """Return what corrupts slices; the same as before, with what it remembers, while nothing changes."""
+        made_for = settings, device
+        if self._corrupted_slices is None or self._corrupted_slices[0] != made_for:
+            slices = CorruptedSlices(
+                self.original, settings.corruptions, plane=settings.plane, seed=settings.seed, device=device
+            )
+            self._corrupted_slices = made_for, slices
+        return self._corrupted_slices[1]
+
     def _compute(self, settings: _Settings, indices: tuple[int, ...]) -> FinishedSlices | None:
         """Compute slices and store them, unless the settings have changed meanwhile."""
         import torch
 
         reconstructors = self._ready_reconstructors()
         with torch.inference_mode():
-            original = take_slices(self.original, settings.plane, indices)
-            original = original.to(reconstructors[0].device.torch_device)
-            corrupted = corrupt(
-                original, settings.corruptions, seed=settings.seed, plane=settings.plane, indices=indices
-            )
-            reconstructed = [reconstructor(corrupted) for reconstructor in reconstructors]
+            slices = self._slices_for(settings, str(reconstructors[0].device.torch_device))
+            reconstructed = [one(slices(indices, one.neighbours)) for one in reconstructors]
+            original, corrupted = slices.clean(indices), slices(indices)
             # Whoever has changed a setting meanwhile waits for the next picture, not for this one's numbers.
             if self._settings is not settings:
                 return None

@@ -22,6 +22,7 @@ from napari_mri_cae.corruptions.bias_field import BiasField
 from napari_mri_cae.corruptions.downsampling import Downsampling
 from napari_mri_cae.corruptions.augmentation import Augmentation
 from napari_mri_cae.corruptions.random import BatchSource, SliceSource, Source
+from napari_mri_cae.corruptions.corrupted_slices import CorruptedSlices
 # isort: on
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "BiasField",
     "BlankOut",
     "Blobs",
+    "CorruptedSlices",
     "Corruption",
     "Downsampling",
     "GaussianBlur",

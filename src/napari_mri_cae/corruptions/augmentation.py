@@ -21,6 +21,7 @@ from napari_mri_cae.corruptions.artefact_steps import (
     SpikesStep,
 )
 from napari_mri_cae.corruptions.random import Source
+from napari_mri_cae.corruptions.stacks import StackSource
 from napari_mri_cae.corruptions.steps import (
     AugmentationSettings,
     BlankOutStep,
@@ -82,7 +83,8 @@ class Augmentation(AugmentationSettings):
         Parameters
         ----------
         slices
-            (N, 1, H, W), floating point, on any device. Never changed.
+            (N, 1, H, W), floating point, on any device. Never changed. Or each with its neighbours,
+            (N, C, H, W): what is chosen for a slice is done to them too, each with fields of its own.
         source
             `BatchSource` in training. With a `SliceSource` what is chosen and drawn for a slice is its own,
             whatever the batch, and the fields are those that `corrupt` draws with the same seed.
@@ -94,17 +96,19 @@ class Augmentation(AugmentationSettings):
         list of Chosen
             One for each step, in order, and for each alternative of a `OneOf`.
         """
+        count = slices.shape[1]
+        own = slices[:, count // 2 : count // 2 + 1]
         corrupted, record = slices, []
         before: Counter[str] = Counter()
-        for step, among in self._alternatives(slices, source):
+        for step, among in self._alternatives(own, source):
             occurrence = before[step.corruption.kind]
             before[step.corruption.kind] += 1
             choice = source.for_corruption(f"choose {step.corruption.kind}", occurrence)
-            chosen = step.choose(slices, among, choice)
+            chosen = step.choose(own, among, choice)
             fields = source.for_corruption(step.corruption.kind, occurrence)
             # A step may do more than its strength says, as clipping does, but never to slices it left out.
             touched = (chosen.parameters[step.strength] != step.untouched)[:, None, None, None]
-            corrupted = step.corrupt(corrupted, chosen.parameters, fields).where(touched, corrupted)
+            corrupted = _corrupt(step, corrupted, chosen.parameters, fields).where(touched, corrupted)
             record.append(chosen)
         if self.slice_min_max:
             corrupted, _ = scale(corrupted, "slice-min-max")
@@ -158,3 +162,13 @@ class Augmentation(AugmentationSettings):
             RicianNoiseStep(sigma=sigma, probability=1 - clean),
         )
         return cls(steps=(OneOf(steps=tuple(noises)),))
+
+
+def _corrupt(step: Step, slices: Tensor, parameters: dict[str, Tensor], fields: Source) -> Tensor:
+    """Corrupt slices (N, C, H, W), each of the C as the N-th parameters say."""
+    count = slices.shape[1]
+    if count == 1:
+        return step.corrupt(slices, parameters, fields)
+    repeated = {name: values.repeat_interleave(count) for name, values in parameters.items()}
+    one_by_one = slices.reshape(-1, 1, *slices.shape[2:])
+    return step.corrupt(one_by_one, repeated, StackSource(fields, count)).reshape(slices.shape)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from napari_mri_cae.brain import brain_mask
 from napari_mri_cae.comparison.provenance import software_versions
-from napari_mri_cae.corruptions import Corruption, corrupt
+from napari_mri_cae.corruptions import CorruptedSlices, Corruption
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.evaluation.baselines import Baseline, Identity, find_baseline
 from napari_mri_cae.evaluation.condition import Condition
@@ -27,7 +27,7 @@ from napari_mri_cae.evaluation.subjects import Name, name_volumes, single_spaced
 from napari_mri_cae.evaluation.table import Row
 from napari_mri_cae.files import checksum
 from napari_mri_cae.planes import Plane, plane_axis
-from napari_mri_cae.slices import OnProgress, take_slices
+from napari_mri_cae.slices import OnProgress
 from napari_mri_cae.volume import Volume
 from napari_mri_cae.volume.parts import volume_checksum
 
@@ -249,9 +249,9 @@ class Evaluation:
 
     def reconstruct(self, volume: Volume, plane: Plane, index: int, condition: Condition) -> "list[Tensor]":
         """Return one slice clean, corrupted, and reconstructed by each model, (H, W) each, on the CPU."""
-        clean = take_slices(volume.normalized, plane, (index,))
-        corrupted = self._corrupt(clean, condition, plane, (index,))
-        return [image[0, 0].cpu() for image in (clean, corrupted, *self._reconstruct(corrupted))]
+        slices = self._slices(volume, condition, plane)
+        images = (slices.clean((index,)), slices((index,)), *self._reconstruct(slices, (index,)))
+        return [image[0, 0].cpu() for image in images]
 
     def open(self, number: int) -> Volume:
         """Return one of the volumes.
@@ -366,8 +366,8 @@ class Evaluation:
     ) -> _Job:
         import torch
 
-        clean = take_slices(volume.normalized, plane, indices)
-        corrupted = self._corrupt(clean, condition, plane, indices)
+        slices = self._slices(volume, condition, plane)
+        corrupted = slices(indices)
         images, sigma = corrupted[:, 0].numpy(), condition.noise_sigma
         filtered = [[pool.submit(baseline, image, sigma) for image in images] for baseline in self.baselines]
         inside = np.moveaxis(mask, plane_axis(plane), 0)[list(indices)]
@@ -376,25 +376,24 @@ class Evaluation:
             plane,
             indices,
             condition,
-            clean,
+            slices.clean(indices),
             corrupted,
             torch.from_numpy(np.ascontiguousarray(inside)),
-            self._reconstruct(corrupted),
+            self._reconstruct(slices, indices),
         )
         return _Job(known, filtered)
 
-    def _corrupt(
-        self, clean: "Tensor", condition: Condition, plane: Plane, indices: tuple[int, ...]
-    ) -> "Tensor":
-        return corrupt(clean, condition.corruptions, seed=self.settings.seed, plane=plane, indices=indices)
+    def _slices(self, volume: Volume, condition: Condition, plane: Plane) -> CorruptedSlices:
+        return CorruptedSlices(volume.normalized, condition.corruptions, plane=plane, seed=self.settings.seed)
 
-    def _reconstruct(self, corrupted: "Tensor") -> "list[Tensor]":
+    def _reconstruct(self, slices: CorruptedSlices, indices: tuple[int, ...]) -> "list[Tensor]":
         """Return what each model makes of slices, (N, 1, H, W) each, in batches that suit the device."""
         import torch
 
+        given = {count: slices(indices, count) for count in {one.neighbours for one in self._reconstructors}}
         return [
-            torch.cat([reconstructor(part) for part in torch.split(corrupted, reconstructor.batch_size)])
-            for reconstructor in self._reconstructors
+            torch.cat([one(part) for part in torch.split(given[one.neighbours], one.batch_size)])
+            for one in self._reconstructors
         ]
 
     def _rows(self, batch: Reconstructed) -> list[Row]:

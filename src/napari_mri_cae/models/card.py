@@ -118,7 +118,8 @@ class SliceStatistics(_Part):
 class Card(_Part):
     """What a model is, what it was trained on and how it must be fed.
 
-    The network takes and gives `(N, 1, H, W)`. Around it, in this order and undone in reverse: scale as
+    The network takes and gives `(N, 1, H, W)`; one that looks at `neighbours` takes them as channels, and
+    single slices too. Around it, in this order and undone in reverse: scale as
     `intensity` says, pad to `fixed_size` where there is one and the slice fits in it or else resize to it,
     pad H and W to multiples of `multiple_of`.
     """
@@ -149,6 +150,12 @@ class Card(_Part):
     """Date, ISO 8601."""
     parameters: Annotated[int, Field(ge=0)] = 0
     """How many, batch-norm running statistics included, as Keras counts."""
+
+    @property
+    def neighbours(self) -> int:
+        """How many slices before and behind each the network also looks at."""
+        count = self.architecture_parameters.get("neighbours", 0)
+        return count if isinstance(count, int) else 0
 
     def to_json(self) -> str:
         """Return the card as JSON text."""

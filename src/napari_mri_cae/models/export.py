@@ -44,8 +44,9 @@ def export_onnx(model: Model, path: str | Path) -> Path:
 
     The graph is the network alone, float32: "slices" (N, 1, H, W) to "reconstruction" of the same shape, for
     any N, and any H and W that are multiples of the card's `multiple_of`; where the card has a fixed size, H
-    and W are that. Around it goes what the file's metadata describe: "preprocessing" (see
-    `describe_preprocessing`) and "card", both JSON.
+    and W are that. Of a model that looks at neighbours, "slices" are (N, 1 + 2 * neighbours, H, W). Around it
+    goes what the file's metadata describe: "preprocessing" (see `describe_preprocessing`) and "card", both
+    JSON.
 
     Parameters
     ----------
@@ -93,8 +94,9 @@ def describe_preprocessing(card: "Card") -> dict[str, Any]:
     Returns
     -------
     dict
-        "plane", "intensity", "fixed_size" and "multiple_of" as on the card; "value_range", that of the volume
-        scale; "pose", how a slice of each plane lies; "before" and "after", the steps in words, in order.
+        "plane", "intensity", "neighbours", "fixed_size" and "multiple_of" as on the card; "value_range", that
+        of the volume scale; "pose", how a slice of each plane lies; "before" and "after", the steps in words,
+        in order.
     """
     before = [
         "reorder the volume: axis 0 from superior to inferior, axis 1 from anterior to posterior, axis 2 "
@@ -103,6 +105,11 @@ def describe_preprocessing(card: "Card") -> dict[str, Any]:
         f"{WINDOW_PERCENTILE:g}th percentile 1, linearly, clipped to [0, 1]; what is no number becomes 0",
     ]
     after = []
+    if card.neighbours:
+        before.append(
+            f"give each slice {card.neighbours} neighbours on either side as channels, in the order of the "
+            "volume, itself in the middle; those beyond the ends of the volume are 0 everywhere"
+        )
     if card.intensity != "volume":
         before.append(_SCALINGS[card.intensity])
         after.append("scale back, slice by slice, with the same numbers")
@@ -123,6 +130,7 @@ def describe_preprocessing(card: "Card") -> dict[str, Any]:
         "value_range": [0, 1],
         "volume_window": {"low": "minimum", "high_percentile": WINDOW_PERCENTILE, "clip": True},
         "intensity": card.intensity,
+        "neighbours": card.neighbours,
         "fixed_size": None if card.fixed_size is None else list(card.fixed_size),
         "multiple_of": card.multiple_of,
         "before": before,
@@ -148,7 +156,7 @@ def _graph(model: Model) -> "onnx.ModelProto":
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 model.network,
-                (torch.zeros(2, 1, *size),),
+                (torch.zeros(2, 1 + 2 * model.card.neighbours, *size),),
                 dynamo=True,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
@@ -181,7 +189,7 @@ def _check_outputs(model: Model, graph: "onnx.ModelProto", sizes: list[tuple[int
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
     rng = np.random.default_rng(0)
     for count, size in enumerate(sizes, start=1):
-        slices = rng.random((count, 1, *size), np.float32)
+        slices = rng.random((count, 1 + 2 * model.card.neighbours, *size), np.float32)
         with torch.no_grad():
             expected = model.network(torch.from_numpy(slices)).numpy()
         (output,) = session.run([OUTPUT], {INPUT: slices})

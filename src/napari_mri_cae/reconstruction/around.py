@@ -20,7 +20,8 @@ def compute(network: nn.Module, slices: Tensor, card: Card, device: Device) -> T
     network : torch.nn.Module
         On the device already. It is given a copy of the slices, unless its `leaves_input` is true.
     slices : torch.Tensor
-        (N, 1, H, W) on the volume's scale [0, 1], on any device. Left as they are.
+        (N, C, H, W) on the volume's scale [0, 1], on any device: C is 1, or more with neighbours. Left as
+        they are.
     card : Card
     device : Device
 

@@ -72,6 +72,11 @@ class Reconstructor:
         _give_back(device)
 
     @property
+    def neighbours(self) -> int:
+        """How many slices before and behind each the model also looks at."""
+        return self.model.card.neighbours
+
+    @property
     def batch_size(self) -> int:
         """How many slices at a time suit the device.
 
@@ -87,7 +92,8 @@ class Reconstructor:
         ----------
         slices : torch.Tensor
             (N, 1, H, W) float32, on the volume's scale [0, 1], in the pose of the comparison; on any device.
-            Never changed.
+            Never changed. For a model that looks at neighbours they are channels, the slice itself in the
+            middle, (N, 1 + 2 * neighbours, H, W), as `take_slices` gives them; it takes single slices too.
 
         Returns
         -------

@@ -20,7 +20,7 @@ def reconstruct_volume(
     plane: str = "axial",
     on_progress: OnProgress | None = None,
 ) -> FloatArray:
-    """Return a volume reconstructed slice by slice.
+    """Return a volume reconstructed slice by slice, a 2.5-D model looking at the slices beside each.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def reconstruct_volume(
     while start < n_slices:
         # Asked for each time: a device that runs out of memory gets smaller batches from then on.
         stop = min(start + reconstructor.batch_size * at_a_time, n_slices)
-        slices = take_slices(array, plane, tuple(range(start, stop)))
+        slices = take_slices(array, plane, tuple(range(start, stop)), reconstructor.neighbours)
         arriving = _copy_back(reconstructor(_on_the_way(slices, reconstructor)))
         # While a card computes this batch, the one before is put in its place.
         finish()

@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import lightning
 import numpy as np
@@ -56,19 +56,41 @@ class Preview:
         ]
 
 
-def choose_sample(validation: ValidationSet, count: int = 5) -> tuple[Tensor, tuple[int, ...]]:
-    """Return a few validation slices of one size, spread over the volumes, (N, 1, H, W), and their ids."""
+def own_slices(stacks: Tensor) -> Tensor:
+    """Return slices (N, 1, H, W) without the neighbours that they came with, (N, C, H, W)."""
+    return stacks[:, stacks.shape[1] // 2][:, None]
+
+
+def _without_missing(corrupted: Tensor, present: Tensor | None) -> Tensor:
+    """Return stacks (N, C, H, W) with neighbours that are not there as nothing but 0."""
+    return corrupted if present is None else corrupted * present.to(corrupted)[:, :, None, None]
+
+
+class Sample(NamedTuple):
+    """A few validation slices to show: (N, C, H, W), which neighbours there are, and their ids."""
+
+    clean: Tensor
+    present: Tensor | None
+    ids: tuple[int, ...]
+
+
+def choose_sample(validation: ValidationSet, count: int = 5) -> Sample:
+    """Return a few validation slices of one size, spread over the volumes."""
     every = max(1, len(validation) // count)
     each = -(-count // -(-len(validation) // every))
-    slices: list[Tensor] = []
-    ids: list[int] = []
+    chosen: list[Sample] = []
     for batch in itertools.islice(validation, 0, None, every):
-        if slices and batch.clean.shape[1:] != slices[0].shape[1:]:
+        if chosen and batch.clean.shape[1:] != chosen[0].clean.shape[1:]:
             continue
         places = np.unique(np.linspace(0, len(batch.ids) - 1, each + 2)[1:-1].round().astype(int)).tolist()
-        slices.append(batch.clean[places])
-        ids += [batch.ids[place] for place in places]
-    return torch.cat(slices)[:count], tuple(ids[:count])
+        present = None if batch.present is None else batch.present[places]
+        chosen.append(Sample(batch.clean[places], present, tuple(batch.ids[place] for place in places)))
+    marks = [each.present for each in chosen if each.present is not None]
+    return Sample(
+        torch.cat([each.clean for each in chosen])[:count],
+        torch.cat(marks)[:count] if marks else None,
+        tuple(itertools.chain.from_iterable(each.ids for each in chosen))[:count],
+    )
 
 
 class ReconstructionModule(lightning.LightningModule):
@@ -93,8 +115,8 @@ class ReconstructionModule(lightning.LightningModule):
         "psnr", their mean, in which none counts for more than 60 dB.
     test_rates : callable or None
         Returns the highest learning rate of a cycle, where the schedule leaves it open.
-    sample : (Tensor, tuple of int) or None
-        Validation slices (N, 1, H, W) to show, and their ids.
+    sample : Sample or None
+        Validation slices to show.
     preview : Preview or None
         What the network makes of them, since the last validation.
     """
@@ -110,7 +132,7 @@ class ReconstructionModule(lightning.LightningModule):
         if config.average_decay:
             self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.scores: dict[str, float] = {}
-        self.sample: tuple[Tensor, tuple[int, ...]] | None = None
+        self.sample: Sample | None = None
         self.preview: Preview | None = None
         self._keys = [(label, sigma) for label in labels for sigma in config.validation.sigmas]
         self._sums: dict[str, Tensor] = {}
@@ -145,8 +167,9 @@ class ReconstructionModule(lightning.LightningModule):
         else:
             source = drawn_anew(config.seed, batch.number, batch.total, batch.positions, self.device)
             corrupted, _ = config.augmentation.apply(clean, source)
+        corrupted = _without_missing(corrupted, batch.present)
         output = network(corrupted.contiguous(memory_format=torch.channels_last)).float()
-        loss = slice_losses(config.loss, output, clean).sum() * share
+        loss = slice_losses(config.loss, output, own_slices(clean)).sum() * share
         return loss + l2_penalty(kernels(network), config.optimizer.l2) if config.optimizer.l2 else loss
 
     def on_train_epoch_start(self) -> None:  # noqa: D102
@@ -167,32 +190,33 @@ class ReconstructionModule(lightning.LightningModule):
         self._sums = {}
 
     def validation_step(self, batch: ValidationBatch, batch_index: int) -> None:  # noqa: D102
-        clean = batch.clean.to(self.device)
-        corrupted = self.corrupt_for_validation(clean, batch.ids)
-        output = self.reconstruct(corrupted)
+        shown = Sample(batch.clean.to(self.device), batch.present, batch.ids)
+        clean = own_slices(shown.clean)
+        output = self.reconstruct(self.corrupt_for_validation(shown))
         self._add("loss", slice_losses(self.config.loss, output, clean))
         for sigma in self.config.validation.sigmas:
             if sigma or self.config.augmentation.steps:
-                noisy = self.add_noise(clean, batch.ids, sigma)
-                error = mse(clean, self.reconstruct(noisy))
+                error = mse(clean, self.reconstruct(self.add_noise(shown, sigma)))
             else:
                 error = mse(clean, output)
             key = f"{batch.data}/sigma={sigma:g}"
             self._add(f"mse/{key}", error)
             self._add(f"psnr/{key}", psnr_from_mse(error, data_range=1.0).clamp(max=_HIGHEST_PSNR))
 
-    def corrupt_for_validation(self, clean: Tensor, ids: tuple[int, ...]) -> Tensor:
+    def corrupt_for_validation(self, sample: Sample) -> Tensor:
         """Return slices corrupted as in training, the same after every epoch."""
-        return self.config.augmentation.apply(clean, for_validation(self.config.seed, ids))[0]
+        source = for_validation(self.config.seed, sample.ids)
+        return _without_missing(self.config.augmentation.apply(sample.clean, source)[0], sample.present)
 
-    def add_noise(self, clean: Tensor, ids: tuple[int, ...], sigma: float) -> Tensor:
+    def add_noise(self, sample: Sample, sigma: float) -> Tensor:
         """Return slices with Gaussian noise, the same after every epoch."""
         if not sigma:
-            return clean
-        return GaussianNoise(sigma=sigma).apply(clean, for_validation(self.config.seed, ids))
+            return sample.clean
+        source = for_validation(self.config.seed, sample.ids)
+        return _without_missing(GaussianNoise(sigma=sigma).apply(sample.clean, source), sample.present)
 
     def reconstruct(self, slices: Tensor) -> Tensor:
-        """Return what the network that comes out makes of slices (N, 1, H, W) of any size, float32."""
+        """Return what the network that comes out makes of slices (N, C, H, W) of any size, float32."""
         fitted, undo = fit_size(slices, multiple_of=self.config.multiple_of)
         return undo(self.result(fitted.contiguous(memory_format=torch.channels_last)).float())
 
@@ -225,7 +249,7 @@ class ReconstructionModule(lightning.LightningModule):
             self._plateau.step(loss)
         if self.sample is not None and self.trainer.is_global_zero:
             with self.trainer.precision_plugin.val_step_context():
-                self.preview = self._look_at(*self.sample)
+                self.preview = self._look_at(self.sample)
 
     def configure_optimizers(self) -> Any:  # noqa: D102
         config = self.config
@@ -272,17 +296,22 @@ class ReconstructionModule(lightning.LightningModule):
             if not list(layer.children()):
                 layer.register_forward_pre_hook(look)
 
-    def _look_at(self, slices: Tensor, ids: tuple[int, ...]) -> Preview:
-        clean = slices.to(self.device)
+    def _look_at(self, sample: Sample) -> Preview:
+        sample = sample._replace(clean=sample.clean.to(self.device))
         sigma = next((sigma for sigma in self.config.validation.sigmas if sigma), 0.0)
         if self.config.augmentation.steps or not sigma:
-            corrupted = self.corrupt_for_validation(clean, ids)
+            corrupted = self.corrupt_for_validation(sample)
         else:
-            corrupted = self.add_noise(clean, ids, sigma)
+            corrupted = self.add_noise(sample, sigma)
         return Preview(
             *(
-                images[:, 0].float().cpu().numpy()
-                for images in (clean, self.reconstruct(clean), corrupted, self.reconstruct(corrupted))
+                own_slices(images)[:, 0].float().cpu().numpy()
+                for images in (
+                    sample.clean,
+                    self.reconstruct(sample.clean),
+                    corrupted,
+                    self.reconstruct(corrupted),
+                )
             )
         )
 

@@ -46,8 +46,9 @@ def check_network(config: TrainingConfig) -> None:
 def load_weights(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
     """Give a network another's weights, and return whether they fit.
 
-    Residual blocks that the other network lacks become identities, so that the network begins as exactly
-    the other. With T. Chen et al., "Net2Net: accelerating learning via knowledge transfer", ICLR 2016.
+    Residual blocks that the other network lacks become identities, and neighbours that it does not look at
+    count for nothing at first, so that the network begins as exactly the other. With T. Chen et al.,
+    "Net2Net: accelerating learning via knowledge transfer", ICLR 2016.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def load_weights(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
     from napari_mri_cae.models.architectures.residual_unet import ResidualBlock
 
     try:
-        loaded = network.load_state_dict(weights, strict=False)
+        loaded = network.load_state_dict(_for_neighbours(network, weights), strict=False)
     except RuntimeError:
         return False  # Other shapes.
     missing = set(loaded.missing_keys)
@@ -73,3 +74,18 @@ def load_weights(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
                 torch.nn.init.zeros_(module.second.bias)
             missing -= own
     return not missing and not loaded.unexpected_keys
+
+
+def _for_neighbours(network: "nn.Module", weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Return weights whose first convolution takes as many neighbours as a residual U-Net's does."""
+    from torch.nn import functional
+
+    from napari_mri_cae.models.architectures.residual_unet import ResidualUNet
+
+    found = dict(weights)
+    first = found.get("first.weight")
+    if isinstance(network, ResidualUNet) and first is not None:
+        more = network.neighbours - first.shape[1] // 2
+        if more > 0:
+            found["first.weight"] = functional.pad(first, (0, 0, 0, 0, more, more))
+    return found

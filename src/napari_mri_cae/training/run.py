@@ -315,7 +315,8 @@ def _start_from(module: "ReconstructionModule", model: "Model", config: Training
         raise InputError(
             f"start_from: {config.start_from} has another architecture, {model.card.architecture} "
             f"{model.card.architecture_parameters or ''}: choose a model of {config.architecture} with the "
-            "same parameters; a residual-unet may have more blocks than the model it starts from."
+            "same parameters; a residual-unet may have more blocks and more neighbours than the model it "
+            "starts from."
         )
 
 

@@ -290,3 +290,79 @@ def test_what_reading_ahead_meets_reaches_the_reader():
     assert [next(batches) for _ in range(5)] == list(range(5))
     with pytest.raises(InputError, match="the fifth"):
         next(batches)
+
+
+NEIGHBOURS = {
+    **PATCHES,
+    "planes": ["axial"],
+    "architecture": "residual-unet",
+    "architecture_parameters": {"neighbours": 2},
+    "multiple_of": 8,
+    "data": [{"folder": "scans", "validation": ["s1"]}],
+}
+
+
+@pytest.fixture
+def numbered(write_volume):
+    """Volumes whose voxels tell the number of their axial slice."""
+    voxels = np.broadcast_to(np.arange(40.0)[:, None, None], (40, 16, 16))
+    for name in ("s0", "s1"):
+        write_volume(f"scans/{name}.nii", voxels)
+
+
+def _neighbours(make_config, **sampling):
+    """Return which slices 200 patches and their neighbours come from, and which there are, (200, 5) each."""
+    fields = {**PATCHES["sampling"], **sampling}
+    batch = Patches(_prepared(make_config(**{**NEIGHBOURS, "sampling": fields, "batch_size": 200})), int)
+    clean, present = batch.batch(0).clean.numpy(), batch.batch(0).present.numpy()
+    assert clean.shape == (200, 5, 8, 8)
+    assert np.ptp(clean, axis=(2, 3)).max() < 1e-4
+    assert not clean[~present].any()
+    assert present[:, 2].all()
+    return (39 * clean[:, :, 0, 0]).round().astype(int), present
+
+
+def test_patches_come_with_their_neighbours(numbered, make_config):
+    numbers, present = _neighbours(make_config)
+    directions = set()
+    for row, there in zip(numbers, present, strict=True):
+        steps = np.diff(row[there])
+        assert len(set(steps)) == 1
+        directions.add(int(steps[0]))
+        # Those are missing that lie beyond an end, and no others.
+        expected = row[2] + steps[0] * np.arange(-2, 3)
+        np.testing.assert_array_equal(there, (expected >= 0) & (expected < 40))
+    assert directions == {1, -1}
+    assert not present.all()
+    (unflipped, _) = _neighbours(make_config, flips=False)
+    assert (np.diff(unflipped[(unflipped > 0).all(1)]) == 1).all()
+
+
+def test_neighbours_lie_as_far_off_as_pixels_are_wide(numbered, make_config):
+    for sampling, expected in (
+        ({"zoom": [2, 2]}, {2}),
+        ({"neighbour_steps": [2, 3]}, {2, 3}),
+        ({"neighbour_steps": [2, 3], "zoom": [2, 2], "zoom_by": "cubic"}, {4, 6}),
+        ({"neighbour_steps": [3, 3], "neighbour_steps_probability": 0.5}, {1, 3}),
+    ):
+        numbers, present = _neighbours(make_config, **sampling)
+        whole = numbers[present.all(1)]
+        assert set(np.abs(np.diff(whole)).ravel()) == expected
+
+
+def test_some_patches_have_no_neighbours_or_those_of_one_side(numbered, make_config):
+    _, present = _neighbours(make_config, alone_probability=1.0)
+    kinds = Counter(map(tuple, present.astype(int)))
+    assert set(kinds) >= {(0, 0, 1, 0, 0), (1, 1, 1, 0, 0), (0, 0, 1, 1, 1)}
+    assert 70 <= kinds[0, 0, 1, 0, 0] <= 140
+    assert all(not there[:2].all() or not there[3:].all() for there in present)
+
+
+def test_validation_slices_with_their_neighbours(numbered, make_config):
+    validation = {"slices_per_plane": None}
+    (batch, *others) = ValidationSet(_prepared(make_config(**NEIGHBOURS, validation=validation)))
+    found = torch.cat([batch.clean, *(other.clean for other in others)]).numpy()
+    present = torch.cat([batch.present, *(other.present for other in others)]).numpy()
+    expected = np.arange(40)[:, None] + np.arange(-2, 3)
+    np.testing.assert_array_equal(present, (expected >= 0) & (expected < 40))
+    np.testing.assert_allclose(found[..., 0, 0], np.where(present, expected / 39, 0), atol=1e-6)

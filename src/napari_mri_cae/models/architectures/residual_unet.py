@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_mri_cae.models.architectures.doubling import Doubling
+from napari_mri_cae.models.architectures.neighbours import MOST_NEIGHBOURS, Neighbours
 
 
 class ResidualBlock(nn.Module):
@@ -43,6 +44,10 @@ class ResidualUNet(nn.Module):
         Residual blocks of each level on the way down; the last number is the bottom's.
     up_blocks
         Residual blocks of each level on the way up, the full resolution first.
+    neighbours
+        How many slices before and behind each it also looks at, which makes it a 2.5-D network: it then takes
+        `(N, 1 + 2 neighbours, H, W)`, the slice itself in the middle, or single slices without neighbours,
+        and gives `(N, 1, H, W)`.
 
     References
     ----------
@@ -54,6 +59,7 @@ class ResidualUNet(nn.Module):
         channels: Sequence[int] = (32, 64, 128, 256),
         blocks: Sequence[int] = (1, 2, 2, 2),
         up_blocks: Sequence[int] = (1, 2, 2),
+        neighbours: int = 0,
     ) -> None:
         super().__init__()
         for name, values, length, most in (
@@ -67,9 +73,14 @@ class ResidualUNet(nn.Module):
                 raise ValueError(f"{name} must be {length} whole numbers from 1 to {most}")
         if not 2 <= len(channels) <= 7:
             raise ValueError("channels must name 2 to 7 levels")
+        if not (isinstance(neighbours, int) and 0 <= neighbours <= MOST_NEIGHBOURS):
+            raise ValueError(f"neighbours must be a whole number from 0 to {MOST_NEIGHBOURS}")
+        self.neighbours = neighbours
         self.multiple_of = 2 ** (len(channels) - 1)
         steps = list(pairwise(channels))
-        self.first = nn.Conv2d(1, channels[0], 3, padding=1)
+        if neighbours:
+            self.stack = Neighbours(neighbours)
+        self.first = nn.Conv2d(1 + 2 * neighbours, channels[0], 3, padding=1)
         self.encoders = nn.ModuleList(map(_blocks, channels[:-1], blocks))
         self.downs = nn.ModuleList(nn.Conv2d(wide, deep, 2, stride=2) for wide, deep in steps)
         self.bottom = _blocks(channels[-1], blocks[-1])
@@ -81,6 +92,8 @@ class ResidualUNet(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if self.neighbours:
+            x = self.stack(x)
         y = self.first(x.to(self.last.weight.dtype))
         skips: list[Tensor] = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
@@ -90,4 +103,5 @@ class ResidualUNet(nn.Module):
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             y = decoder(up(y) + skips.pop())
         correction: Tensor = self.last(y)
-        return x + correction.to(x.dtype)
+        own = x[:, self.neighbours : self.neighbours + 1] if self.neighbours else x
+        return own + correction.to(x.dtype)

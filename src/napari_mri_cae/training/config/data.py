@@ -223,12 +223,35 @@ class PatchSampling(Settings):
         title="Probability of offset and gain",
         description="Share of the patches that get them",
     )
+    neighbour_steps: tuple[int, int] = Field(
+        (1, 1),
+        title="Neighbours' steps",
+        description="Range of how many slices it is from one neighbour to the next, where the network looks "
+        "at neighbours, so that it meets slices that lie further apart",
+    )
+    neighbour_steps_probability: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        title="Probability of the steps",
+        description="Share of the patches they are drawn for",
+    )
+    alone_probability: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Alone",
+        description="Share of the patches that have no neighbours, or those of one side only, half of them "
+        "each",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "PatchSampling":
         for low, high in (self.zoom, self.gamma, self.offset, self.gain):
             if low > high:
                 raise ValueError("the lower end of a range comes first")
+        if not 1 <= self.neighbour_steps[0] <= self.neighbour_steps[1] <= 16:
+            raise ValueError("neighbour_steps must be from 1 to 16, the lower end first")
         if not (self.zoom[0] >= 0.25 and self.zoom[1] <= 4):
             raise ValueError("zoom must lie between 0.25 and 4")
         if not (self.gamma[0] >= 0.1 and self.gamma[1] <= 10):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from napari_mri_cae.corruptions import Augmentation
 from napari_mri_cae.errors import InputError
+from napari_mri_cae.intensity import SCALINGS
 from napari_mri_cae.models.architectures import ARCHITECTURES, IMPORTED
 from napari_mri_cae.planes import PLANES, Plane
 from napari_mri_cae.training.config.base import Settings, validated
@@ -123,7 +124,7 @@ class TrainingConfig(Settings):
         None,
         title="Start from",
         description="A model, by name or file, of the same architecture, whose weights to begin with; "
-        "a residual-unet may have fewer blocks",
+        "a residual-unet may have fewer blocks and look at fewer neighbours",
     )
 
     loss: Loss = Field(
@@ -201,7 +202,17 @@ class TrainingConfig(Settings):
                 )
             if self.noise_drawn == "once":
                 raise ValueError("noise_drawn: patches differ every time, so their noise is drawn anew")
+            if self.neighbours and self.intensity in SCALINGS and self.intensity != "volume":
+                raise ValueError(
+                    "intensity: slices that are scaled each by itself differ from their neighbours: choose "
+                    "one scale for the volume, or architecture_parameters.neighbours 0"
+                )
         else:
+            if self.neighbours:
+                raise ValueError(
+                    "architecture_parameters.neighbours: only patches come with their neighbours; choose "
+                    "sampling.kind patches, or 0"
+                )
             size = sampling.pad_to or sampling.resize_to
             if size and any(length % self.multiple_of for length in size):
                 raise ValueError(
@@ -226,6 +237,12 @@ class TrainingConfig(Settings):
         if len({folder.label for folder in self.data}) < len(self.data):
             raise ValueError("data: the folders must have different names")
         return self
+
+    @property
+    def neighbours(self) -> int:
+        """How many slices before and behind each the network also looks at."""
+        count = self.architecture_parameters.get("neighbours", 0)
+        return count if isinstance(count, int) else 0
 
     @property
     def network_size(self) -> tuple[int, int] | None:

@@ -22,13 +22,17 @@ class TrainingBatch(NamedTuple):
     number
         Of the step, from 0 on over the whole training.
     clean
-        (N, 1, H, W) float32: this process's share of the batch.
+        (N, 1, H, W) float32: this process's share of the batch. Each with its neighbours, (N, C, H, W), where
+        the network looks at them.
     ids
         Which slices they are, the same in every epoch; None for patches, which never come back.
     positions
         Of the share in the whole batch.
     total
         Slices in the whole batch.
+    present
+        (N, C) bool, which neighbours there are; None without neighbours. The others are 0, whatever is
+        done to the rest.
     """
 
     number: int
@@ -36,6 +40,7 @@ class TrainingBatch(NamedTuple):
     ids: tuple[int, ...] | None
     positions: slice
     total: int
+    present: "Tensor | None" = None
 
 
 class ValidationBatch(NamedTuple):
@@ -48,15 +53,18 @@ class ValidationBatch(NamedTuple):
     plane
         Of the slices.
     clean
-        (N, 1, H, W) float32.
+        (N, 1, H, W) float32, or each with its neighbours.
     ids
         Which slices they are: no other slice of the training, in any part, has the same.
+    present
+        As of a `TrainingBatch`.
     """
 
     data: str
     plane: Plane
     clean: "Tensor"
     ids: tuple[int, ...]
+    present: "Tensor | None" = None
 
 
 def share_of(total: int, share: tuple[int, int]) -> slice:

@@ -16,6 +16,7 @@ from napari_mri_cae.training.data.prepared import Numbers, Prepared
 from napari_mri_cae.training.data.scaling import Scaling, scaling_of
 
 Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 # A patch with less content than this is drawn again, most of the time.
 _CONTENT_SHARE: Final = 0.2
@@ -85,26 +86,32 @@ class Patches:
         return read_ahead(self.batch, range(start, start + len(self)))
 
     def batch(self, number: int) -> TrainingBatch:
-        """Return this process's share of batch `number`, patches (N, 1, size, size)."""
+        """Return this process's share of batch `number`, patches (N, C, size, size)."""
         import torch
 
-        total = self._config.batch_size
+        total, neighbours = self._config.batch_size, self._config.neighbours
         positions = share_of(total, self._share)
         rng = np.random.default_rng((self._config.seed, number))
         size = self._sampling.size
-        patches = np.empty((total, 1, size, size), np.float32)
-        for patch in patches[:, 0]:
-            self._draw(patch, rng)
-        return TrainingBatch(number, torch.from_numpy(patches[positions]), None, positions, total)
+        patches = np.empty((total, 1 + 2 * neighbours, size, size), np.float32)
+        present = np.ones(patches.shape[:2], bool)
+        for patch, there in zip(patches, present, strict=True):
+            self._draw(patch, there, rng)
+        clean = torch.from_numpy(patches[positions])
+        marks = torch.from_numpy(present[positions]) if neighbours else None
+        return TrainingBatch(number, clean, None, positions, total, marks)
 
-    def _draw(self, patch: Array, rng: np.random.Generator) -> None:
+    def _draw(self, patch: Array, present: Mask, rng: np.random.Generator) -> None:
         sampling = self._sampling
         volumes = self._folders[rng.choice(len(self._folders), p=self._shares)]
         source = volumes[rng.integers(len(volumes))]
-        _draw_zoomed(source, patch, sampling, rng)
+        _draw_zoomed(source, patch, present, sampling, rng)
         if sampling.flips:
-            _flip(patch, rng)
+            _flip(patch, present, rng)
         _vary_intensities(patch, sampling, rng)
+        if len(patch) > 1:
+            _leave_alone(present, sampling, rng)
+            patch[~present] = 0
 
 
 def _drawable(prepared: Prepared) -> list[_Drawable]:
@@ -124,23 +131,47 @@ def _drawable(prepared: Prepared) -> list[_Drawable]:
     return found
 
 
-def _draw_zoomed(source: _Drawable, patch: Array, sampling: PatchSampling, rng: np.random.Generator) -> None:
+def _draw_zoomed(
+    source: _Drawable, patch: Array, present: Mask, sampling: PatchSampling, rng: np.random.Generator
+) -> None:
+    """Draw a patch and its neighbours, (C, size, size), and say which there are, (C,)."""
+    side = patch.shape[-1]
     if sampling.zoom == (1.0, 1.0) or rng.random() >= sampling.zoom_probability:
-        _draw_patch(source, patch, rng)
+        _draw_patch(source, patch, present, _step(sampling, 1.0, len(patch), rng), rng)
         return
     import torch
 
-    size = round(len(patch) * np.exp(rng.uniform(*np.log(sampling.zoom))))
-    drawn = np.empty((size, size), np.float32)
-    _draw_patch(source, drawn, rng)
-    image = torch.from_numpy(drawn)[None, None]
-    if size > len(patch) and sampling.zoom_by == "cubic":
-        resized = torch.nn.functional.interpolate(image, patch.shape, mode="bicubic", align_corners=False)
-    elif size > len(patch) and _subsamples(sampling, rng):
-        resized = torch.nn.functional.interpolate(image, patch.shape, mode="nearest-exact")
+    size = round(side * np.exp(rng.uniform(*np.log(sampling.zoom))))
+    drawn = np.empty((len(patch), size, size), np.float32)
+    _draw_patch(source, drawn, present, _step(sampling, size / side, len(patch), rng), rng)
+    image, shape = torch.from_numpy(drawn)[None], patch.shape[1:]
+    if size > side and sampling.zoom_by == "cubic":
+        resized = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
+    elif size > side and _subsamples(sampling, rng):
+        resized = torch.nn.functional.interpolate(image, shape, mode="nearest-exact")
     else:
-        resized = torch.nn.functional.interpolate(image, patch.shape, mode="bilinear", antialias=True)
-    patch[...] = resized[0, 0].numpy()
+        resized = torch.nn.functional.interpolate(image, shape, mode="bilinear", antialias=True)
+    patch[...] = resized[0].numpy()
+
+
+def _step(sampling: PatchSampling, zoom: float, count: int, rng: np.random.Generator) -> int:
+    """Return how many slices it is from one neighbour to the next: about as far as its pixels are wide."""
+    if count == 1:
+        return 1
+    low, high = sampling.neighbour_steps
+    drawn = rng.random() < sampling.neighbour_steps_probability
+    return max(1, round(zoom * (rng.integers(low, high, endpoint=True) if drawn else 1)))
+
+
+def _leave_alone(present: Mask, sampling: PatchSampling, rng: np.random.Generator) -> None:
+    if rng.random() >= sampling.alone_probability:
+        return
+    own = len(present) // 2
+    sides = rng.integers(4)  # both sides are as likely as one of them
+    if sides != 0:
+        present[:own] = False
+    if sides != 1:
+        present[own + 1 :] = False
 
 
 def _subsamples(sampling: PatchSampling, rng: np.random.Generator) -> bool:
@@ -156,25 +187,32 @@ def _vary_intensities(patch: Array, sampling: PatchSampling, rng: np.random.Gene
         patch += np.float32(rng.uniform(*sampling.offset))
 
 
-def _draw_patch(source: _Drawable, patch: Array, rng: np.random.Generator) -> None:
+def _draw_patch(source: _Drawable, patch: Array, present: Mask, step: int, rng: np.random.Generator) -> None:
+    side = patch.shape[-1]
     plane, indices, weights = source.planes[rng.integers(len(source.planes))]
     index = indices[rng.choice(len(indices), p=weights)]
-    image = np.moveaxis(source.volume.voxels, plane_axis(plane), 0)[index]
+    slices = np.moveaxis(source.volume.voxels, plane_axis(plane), 0)
+    image = slices[index]
     accept_any = rng.random() < _BACKGROUND_RATE
     for _ in range(_TRIES):
         # A slice smaller than the patch lies anywhere in it, surrounded by background.
-        rows, columns = (_window(length, len(patch), rng) for length in image.shape)
+        rows, columns = (_window(length, side, rng) for length in image.shape)
         part = image[rows[0], columns[0]]
         if accept_any or (part > CONTENT).mean() > _CONTENT_SHARE:
             break
     scaling = source.scaling
-    if scaling.per_slice == "volume":
-        patch[...] = scaling.of_volume(np.zeros(1, np.float32))[0]
-        patch[rows[1], columns[1]] = scaling.of_volume(part)
-    else:
+    if scaling.per_slice != "volume":
         scaled = _scaled_slice(image, scaling)
         patch[...] = scaled.min()
-        patch[rows[1], columns[1]] = scaled[rows[0], columns[0]]
+        patch[0, rows[1], columns[1]] = scaled[rows[0], columns[0]]
+        return
+    patch[...] = scaling.of_volume(np.zeros(1, np.float32))[0]
+    own = len(patch) // 2
+    for place in range(len(patch)):
+        number = index + (place - own) * step
+        present[place] = 0 <= number < len(slices)
+        if present[place]:
+            patch[place, rows[1], columns[1]] = scaling.of_volume(slices[number, rows[0], columns[0]])
 
 
 def _scaled_slice(image: Array, scaling: Scaling) -> Array:
@@ -193,8 +231,13 @@ def _window(length: int, size: int, rng: np.random.Generator) -> tuple[slice, sl
     return slice(0, length), slice(start, start + length)
 
 
-def _flip(patch: Array, rng: np.random.Generator) -> None:
-    """Mirror and transpose a square patch in place, each of the eight ways as often."""
+def _flip(patch: Array, present: Mask, rng: np.random.Generator) -> None:
+    """Mirror and transpose square patches (C, size, size) in place, each of the eight ways as often.
+
+    Neighbours change places in half of the cases.
+    """
     mirror_rows, mirror_columns, transpose = rng.integers(2, size=3)
-    view = patch.T if transpose else patch
-    patch[...] = view[:: 1 - 2 * mirror_rows, :: 1 - 2 * mirror_columns].copy()
+    view = patch.swapaxes(1, 2) if transpose else patch
+    patch[...] = view[:, :: 1 - 2 * mirror_rows, :: 1 - 2 * mirror_columns].copy()
+    if len(patch) > 1 and rng.integers(2):
+        patch[...], present[...] = patch[::-1].copy(), present[::-1].copy()

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_mri_cae.training.config import SliceSampling
 from napari_mri_cae.training.data.batches import ValidationBatch
 from napari_mri_cae.training.data.packed import pack_slices, prepared_slices
 from napari_mri_cae.training.data.prepared import Numbers, OnProgress, Prepared
+from napari_mri_cae.training.data.scaling import scaling_of
 
 
 class ValidationSet:
@@ -52,15 +54,18 @@ class ValidationSet:
         import torch
 
         prepared = self._prepared
+        volume = prepared.volumes[prepared.table.volume[rows[0]]]
+        plane, ids = prepared.plane(int(rows[0])), tuple(rows.tolist())
+        if prepared.config.neighbours:
+            stacks, present = _with_neighbours(prepared, rows)
+            clean, marks = torch.from_numpy(stacks), torch.from_numpy(present)
+            return ValidationBatch(volume.source.data, plane, clean, ids, marks)
         slices = (
             np.concatenate(list(prepared_slices(prepared, rows)))
             if self._packed is None
             else self._packed[rows]
         )
-        data = prepared.volumes[prepared.table.volume[rows[0]]].source.data
-        return ValidationBatch(
-            data, prepared.plane(int(rows[0])), torch.from_numpy(slices)[:, None], tuple(rows.tolist())
-        )
+        return ValidationBatch(volume.source.data, plane, torch.from_numpy(slices)[:, None], ids)
 
     def _grouped(self) -> list[Numbers]:
         """Return the rows of each batch."""
@@ -90,3 +95,20 @@ def spaced(rows: Numbers, count: int | None) -> Numbers:
         return rows
     places = np.linspace(0, len(rows) - 1, count + 2)[1:-1].round().astype(int)
     return np.asarray(rows[np.unique(places)])
+
+
+def _with_neighbours(
+    prepared: Prepared, rows: Numbers
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Return slices of one plane of one volume with their neighbours (N, C, H, W), and which there are."""
+    table, neighbours = prepared.table, prepared.config.neighbours
+    number, plane = int(table.volume[rows[0]]), prepared.plane(int(rows[0]))
+    volume = prepared.volumes[number]
+    wanted = table.index[rows][:, None] + np.arange(-neighbours, neighbours + 1)
+    last = volume.n_slices(plane) - 1
+    present = (wanted >= 0) & (wanted <= last)
+    found = volume.slices(plane, wanted.clip(0, last).reshape(-1).tolist())
+    scaled = scaling_of(prepared)(number).of_volume(found)
+    stacks = scaled.reshape(*wanted.shape, *scaled.shape[1:])
+    stacks[~present] = 0
+    return stacks, present

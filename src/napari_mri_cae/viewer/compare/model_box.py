@@ -160,6 +160,8 @@ def describe_card(card: Card) -> str:
         f"Architecture: {card.architecture}, {card.parameters:,} parameters",
         f"Plane: {card.plane}",
     ]
+    if card.neighbours:
+        lines.append(f"Looks at {card.neighbours} slices on either side as well")
     if data:
         lines.append(f"Trained on: {data}")
     plane = "axial" if card.plane == "any" else card.plane
