@@ -31,6 +31,17 @@ def test_a_volume(cli: Callable, volume_file: Path, voxels: np.ndarray) -> None:
     assert "oblique" in readable
 
 
+@pytest.mark.parametrize(("code", "units"), [(3, "micron"), (5, "not said, mm assumed")])
+def test_units_that_are_not_mm(cli: Callable, tmp_path: Path, code: int, units: str) -> None:
+    image = nib.Nifti1Image(np.arange(24.0).reshape(2, 3, 4), np.diag([50, 50, 50, 1]))
+    image.header["xyzt_units"] = code  # 5 is none of the standard's
+    nib.save(image, tmp_path / "mouse.nii")
+    readable = cli("info", tmp_path / "mouse.nii").out
+    length = "0.05" if code == 3 else "50"
+    assert f"{length} x {length} x {length} mm" in readable
+    assert units in readable
+
+
 def test_a_series(cli: Callable, series_file: Path) -> None:
     facts = cli("info", series_file, "--frame", 1, "--json").json
     assert (facts["is_series"], facts["n_frames"], facts["frame"]) == (True, 2, 1)

@@ -389,3 +389,20 @@ class TestFromArray:
     def test_what_is_no_volume(self, data: np.ndarray, affine: np.ndarray | None) -> None:
         with pytest.raises(InputError):
             Volume.from_array(data, affine)
+
+
+@pytest.mark.parametrize(
+    ("code", "mm"), [(0, 1.0), (1, 1e3), (2, 1.0), (3, 1e-3), (2 | 8, 1.0), (5, 1.0), (63, 1.0)]
+)
+def test_lengths_are_in_mm_whatever_the_unit_of_the_file(tmp_path: Path, code: int, mm: float) -> None:
+    # NIfTI's own codes: 1 m, 2 mm, 3 um, 8 s; 5 and 63 are none of the standard's.
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    path = save(tmp_path / "v.nii", np.ones(SHAPE, np.int16), affine, xyzt_units=code)
+    volume = Volume.load(path)
+    np.testing.assert_allclose(volume.spacing, np.multiply((4, 3, 2), mm))
+    np.testing.assert_array_equal(volume.affine, affine)
+    corner = volume.ipl_affine @ [SHAPE[2] - 1, SHAPE[1] - 1, SHAPE[0] - 1, 1]
+    np.testing.assert_allclose(corner, [0, 0, 0, 1], atol=1e-9)
+    written = nibabel.load(volume.save_like(volume.data, tmp_path / "again.nii"))
+    np.testing.assert_array_equal(written.affine, affine)
+    assert int(written.header["xyzt_units"]) == code

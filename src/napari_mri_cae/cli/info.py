@@ -58,11 +58,11 @@ def _card(path: Path) -> "Card | None":
 
 
 def _facts(volume: "Volume", frame: int) -> dict[str, Any]:
+    from napari_mri_cae.volume.units import header_units
+
     header = volume.header
     chosen = volume.frame(frame)
     stored = None if header is None else str(header.get_data_dtype())
-    # Only NIfTI can say so; everywhere else it is mm.
-    units = header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm", "unknown")
     return {
         "kind": "volume",
         "file": str(volume.path),
@@ -72,7 +72,7 @@ def _facts(volume: "Volume", frame: int) -> dict[str, Any]:
         "affine": volume.affine.tolist(),
         "units": {
             name: None if unit == "unknown" else unit
-            for name, unit in zip(("space", "time"), units, strict=True)
+            for name, unit in zip(("space", "time"), header_units(header), strict=True)
         },
         "dtype": stored,
         "is_label": volume.is_label,

@@ -13,6 +13,7 @@ from nibabel.orientations import aff2axcodes
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.volume import Frames, Volume
+from napari_mri_cae.volume.units import header_units
 
 #: The key under which everything of ours lies in a layer's metadata.
 METADATA_KEY: Final = "napari_mri_cae"
@@ -210,7 +211,7 @@ def _as_labels(data: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
 def _frame_step(header: Any) -> tuple[float, str]:
     """Return the distance of a series' frames and its unit; 1 pixel where the file does not tell it."""
     if isinstance(header, Nifti1Header):
-        factor = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(header.get_xyzt_units()[1])
+        factor = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(header_units(header)[1])
         step = float(header["pixdim"][4]) * (factor or 0.0)
     elif isinstance(header, MGHHeader):
         step = float(header["tr"]) * 1e-3

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.volume.orientation import Orientation
+from napari_mri_cae.volume.units import MM, header_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class Grid:
     shape : tuple of int
         The file's own shape, with every trailing axis of length 1 it has.
     affine : numpy.ndarray
-        (4, 4) float64, voxel to RAS mm, finite and invertible.
+        (4, 4) float64, voxel to RAS, in the file's unit of length, finite and invertible.
     header : nibabel header or None
         The file's header, with what cannot be used put right; None for a volume that is from no file.
     """
@@ -49,7 +50,9 @@ class Grid:
     @property
     def ipl_affine(self) -> npt.NDArray[np.float64]:
         """(4, 4) float64, I-P-L index to RAS mm."""
-        return self.orientation.ipl_affine(self.affine, self.shape)
+        affine = self.orientation.ipl_affine(self.affine, self.shape)
+        affine[:3] *= MM.get(header_units(self.header)[0], 1.0)
+        return affine
 
     @property
     def spacing(self) -> tuple[float, float, float]:

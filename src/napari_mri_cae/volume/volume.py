@@ -169,7 +169,7 @@ class Volume:
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
-        """(4, 4), the file's affine: from voxel index in the file's own axis order to RAS mm."""
+        """(4, 4), the file's affine: voxel index in its own axis order to RAS, in its unit of length."""
         return self._grid.affine.copy()
 
     @property
