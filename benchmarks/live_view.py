@@ -167,7 +167,8 @@ def bare_network(dock: CompareDock) -> Callable[[], None]:
     reconstructor = Reconstructor(comparison.model, comparison.device)
     device = reconstructor.device
     network, lower = reconstructor._network, getattr(torch, device.precision)
-    slices = torch.rand((1, 1, *comparison.original.shape[1:]), device=device.torch_device)
+    channels = 1 + 2 * reconstructor.neighbours
+    slices = torch.rand((1, channels, *comparison.original.shape[1:]), device=device.torch_device)
     slices = slices.contiguous(memory_format=torch.channels_last)
 
     def forward() -> None:

@@ -20,13 +20,19 @@ def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...], neigh
     """Return slices of an (I, P, L) array as a new tensor, float32, on the CPU.
 
     (N, 1, H, W); or each in the middle of its neighbours, so many before and so many behind it,
-    (N, 1 + 2 * neighbours, H, W). Those beyond the ends of the volume are 0.
+    (N, 1 + 2 * neighbours, H, W). Those beyond the ends of the volume are 0. An index that the volume has not
+    is an IndexError.
     """
     import torch
 
     axis = plane_axis(plane)
+    if not neighbours:
+        taken = np.take(array, indices, axis)
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
     wanted = np.array(indices)[:, None] + np.arange(-neighbours, neighbours + 1)
     last = array.shape[axis] - 1
+    if not all(0 <= index <= last for index in indices):
+        raise IndexError(f"there are {last + 1} slices, which {indices} are not all among")
     taken = np.take(array, wanted.clip(0, last).reshape(-1), axis)
     slices = np.ascontiguousarray(np.moveaxis(taken, axis, 0)).reshape(*wanted.shape, *_others(taken, axis))
     slices[(wanted < 0) | (wanted > last)] = 0

@@ -32,7 +32,8 @@ def test_each_is_corrupted_as_it_is_for_itself(plane: Plane, asked: list[tuple[l
                 assert torch.equal(found, expected[0, 0])
 
 
-def test_a_neighbour_is_corrupted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("counts", [(0,), (0, 0), (2, 0), (0, 2), (1, 2, 0)])
+def test_each_is_corrupted_once(counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
     apply = GaussianNoise.apply
 
@@ -42,7 +43,19 @@ def test_a_neighbour_is_corrupted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(GaussianNoise, "apply", count)
     slices = CorruptedSlices(VOLUME, CHAIN[:1], plane="coronal", seed=0)
-    for index in (4, 5, 3, 6, 2):
-        slices((index,), 2)
-        slices((index,))
+    for index in (4, 5, 3, 6, 2, 7, 1, 8, 0):  # outward, as they are filled
+        for neighbours in counts:
+            slices((index,), neighbours)
     assert sorted(drawn) == list(range(9))
+    assert len(slices._remembered) <= 10
+
+
+@pytest.mark.parametrize("neighbours", [0, 2])
+@pytest.mark.parametrize("index", [-1, 9])
+def test_a_slice_that_is_not_there_is_no_empty_one(index: int, neighbours: int) -> None:
+    slices = CorruptedSlices(VOLUME, CHAIN, plane="coronal", seed=0)
+    with pytest.raises(IndexError):
+        slices((4, index), neighbours)
+    if index == 9 or neighbours:
+        with pytest.raises(IndexError):
+            take_slices(VOLUME, "coronal", (4, index), neighbours)

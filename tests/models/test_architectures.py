@@ -152,5 +152,6 @@ def test_neighbours_of_a_slice_that_comes_alone_are_empty():
     assert network(stacks).shape == (3, 1, 16, 24)
     assert not torch.equal(network(stacks), network(alone))
     assert torch.equal(network(alone[:, 2:3]), network(alone))
-    with pytest.raises(InputError, match="neighbours must be a whole number from 0 to 8"):
-        build("residual-unet", neighbours=9)
+    for wrong in (9, -1, True):
+        with pytest.raises(InputError, match="neighbours must be a whole number from 0 to 8"):
+            build("residual-unet", neighbours=wrong)

@@ -151,3 +151,14 @@ def test_a_card_keeps_its_domain_and_may_lack_one(volumes):
     card = with_domain(_card(), volumes["whole"])
     assert Card.from_json(card.to_json()) == card
     assert Card.from_json('{"name": "x", "architecture": "skip-unet"}').domain is None
+
+
+def test_slices_far_apart_are_said_of_a_model_that_looks_at_neighbours(volumes):
+    thick = _volume("stripped", (6.0, 1.0, 1.0))
+    beside = _card(architecture_parameters={"neighbours": 2})
+    (said,) = unfamiliar(thick, "axial", beside)
+    assert said.startswith("The slices lie 6 mm apart; the model also looks at those beside each")
+    # In the other planes the pixels are as long as the slices are apart there.
+    assert unfamiliar(thick, "coronal", beside) == ()
+    assert unfamiliar(thick, "axial", _card()) == ()
+    assert unfamiliar(volumes["whole"][0], "axial", beside) == ()

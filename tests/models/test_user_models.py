@@ -5,7 +5,15 @@ from pathlib import Path
 
 import torch
 
-from napari_mri_cae.models import Card, Model, find_models, load_model, save_model, user_model_folder
+from napari_mri_cae.models import (
+    DEFAULT_MODEL,
+    Card,
+    Model,
+    find_models,
+    load_model,
+    save_model,
+    user_model_folder,
+)
 from napari_mri_cae.models.architectures import build
 from napari_mri_cae.models.user_models import remember_model
 
@@ -38,5 +46,5 @@ def test_the_same_weights_are_kept_once_and_others_under_another_name(tmp_path: 
 
 def test_the_shipped_model_is_not_kept_again() -> None:
     before = set(find_models())
-    assert remember_model(load_model()) == "denoiser-any"
+    assert remember_model(load_model()) == DEFAULT_MODEL
     assert set(find_models()) == before

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QMessageBox, QWidget
 
 from napari_mri_cae.corruptions import GaussianNoise
 from napari_mri_cae.evaluation import Condition, EvaluationPlan, carry_out, read_table
+from napari_mri_cae.models import DEFAULT_MODEL
 from napari_mri_cae.viewer import processes
 from napari_mri_cae.viewer.compare import CompareDock
 from napari_mri_cae.viewer.evaluate import EvaluateDock, comparing
@@ -101,7 +102,7 @@ def alone(
     dock.show()
     hands = Hands(dock, qtbot, sentences)
     hands.drop(tiny_model)
-    hands.click(dock.models_box.models["denoiser-any"])
+    hands.click(dock.models_box.models[DEFAULT_MODEL])
     assert dock.state.models == (str(tiny_model),)
     yield hands
     dock.stop()

@@ -406,3 +406,7 @@ def test_lengths_are_in_mm_whatever_the_unit_of_the_file(tmp_path: Path, code: i
     written = nibabel.load(volume.save_like(volume.data, tmp_path / "again.nii"))
     np.testing.assert_array_equal(written.affine, affine)
     assert int(written.header["xyzt_units"]) == code
+    # FreeSurfer's format has mm alone.
+    copied = Volume.load(volume.save_like(volume.data, tmp_path / "again.mgz"))
+    np.testing.assert_allclose(copied.spacing, volume.spacing, rtol=1e-6)
+    np.testing.assert_allclose(copied.ipl_affine, volume.ipl_affine, atol=1e-6)

@@ -346,6 +346,7 @@ class Comparison:
         with self._changed:
             frozen = copy.copy(self)
             frozen._changed = threading.Condition()
+            frozen._corrupted_slices = None
             for name in (*_FILLED, "done", "metrics"):
                 setattr(frozen, name, copy.copy(getattr(self, name)))
         return frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 class CorruptedSlices:
     """Corrupts slices of a volume, and remembers the last ones, which are others' neighbours.
+
+    Threads may share it.
 
     Parameters
     ----------
@@ -44,6 +47,8 @@ class CorruptedSlices:
         self._corruptions, self._seed = tuple(corruptions), seed
         self._n_slices = array.shape[plane_axis(plane)]
         self._remembered: OrderedDict[int, Tensor] = OrderedDict()
+        self._most = 0
+        self._lock = threading.Lock()
 
     def clean(self, indices: Sequence[int]) -> Tensor:
         """Return slices as they are, (N, 1, H, W), on the device."""
@@ -63,20 +68,29 @@ class CorruptedSlices:
         Returns
         -------
         Tensor
-            (N, 1 + 2 * neighbours, H, W), each slice in the middle.
+            (N, 1 + 2 * neighbours, H, W), each slice in the middle; a new tensor.
+
+        Raises
+        ------
+        IndexError
+            If there is no such slice.
         """
         import torch
 
-        if not neighbours and any(index not in self._remembered for index in indices):
-            return self._corrupt(indices)
         places = [range(index - neighbours, index + neighbours + 1) for index in indices]
-        self._remember(sorted({place for each in places for place in each if 0 <= place < self._n_slices}))
-        nothing = torch.zeros_like(self._remembered[indices[0]])
-        stacks = torch.stack(
-            [torch.cat([self._remembered.get(place, nothing) for place in each]) for each in places]
-        )
-        while neighbours and len(self._remembered) > 2 * (len(indices) + 2 * neighbours):
-            self._remembered.popitem(last=False)
+        there = sorted({place for each in places for place in each if 0 <= place < self._n_slices})
+        if not set(indices) <= set(there):
+            raise IndexError(f"there are {self._n_slices} slices, which {indices} are not all among")
+        with self._lock:
+            self._remember(there)
+            nothing = torch.zeros_like(self._remembered[there[0]])
+            stacks = torch.stack(
+                [torch.cat([self._remembered.get(place, nothing) for place in each]) for each in places]
+            )
+            # As many again are there for the next ones, on either side.
+            self._most = max(self._most, 2 * len(there))
+            while len(self._remembered) > self._most:
+                self._remembered.popitem(last=False)
         return stacks
 
     def _remember(self, indices: Sequence[int]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.intensity import Scaling
@@ -151,11 +151,17 @@ class Card(_Part):
     parameters: Annotated[int, Field(ge=0)] = 0
     """How many, batch-norm running statistics included, as Keras counts."""
 
+    @model_validator(mode="after")
+    def _one_scale_for_neighbours(self) -> "Card":
+        if self.neighbours and self.intensity != "volume":
+            raise ValueError("neighbours are on the scale of the volume")
+        return self
+
     @property
     def neighbours(self) -> int:
         """How many slices before and behind each the network also looks at."""
         count = self.architecture_parameters.get("neighbours", 0)
-        return count if isinstance(count, int) else 0
+        return count if type(count) is int else 0
 
     def to_json(self) -> str:
         """Return the card as JSON text."""

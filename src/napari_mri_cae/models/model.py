@@ -15,7 +15,7 @@ class Model:
     """A trained network, what it is and where it came from."""
 
     network: "nn.Module"
-    """In eval mode, float32, on the CPU; `(N, 1, H, W)` to `(N, 1, H, W)`."""
+    """In eval mode, float32, on the CPU; `(N, 1, H, W)` to `(N, 1, H, W)`. With neighbours, see its card."""
     card: "Card"
     path: Path | None = None
     """The file it was read from."""

@@ -77,7 +77,7 @@ def for_processor(network: nn.Module, precision: torch.dtype) -> nn.Module:
     Parameters
     ----------
     network : torch.nn.Module
-        (N, 1, H, W) to (N, 1, H, W). Left as it is.
+        (N, C, H, W) to (N, 1, H, W). Left as it is.
     precision : torch.dtype
         Of the convolutions and of what is between them: torch.bfloat16 or torch.float32.
 

@@ -34,7 +34,7 @@ class OpenVinoNetwork(nn.Module):
     Parameters
     ----------
     graph : torch.fx.GraphModule
-        A network (N, 1, H, W) to (N, 1, H, W) float32, as `traced` returns it. Is changed.
+        A network (N, C, H, W) to (N, 1, H, W) float32, as `traced` returns it. Is changed.
     otherwise : callable
         Returns what computes the same by torch.
     precision : {"float32", "bfloat16", "float16"}

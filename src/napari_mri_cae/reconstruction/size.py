@@ -17,7 +17,7 @@ def fit_size(
     Parameters
     ----------
     slices : torch.Tensor
-        (N, 1, H, W).
+        (N, C, H, W).
     multiple_of : int
         Height and width are padded to the next multiple of this. The padding repeats the edge, half of it
         on either side, and is cropped off afterwards.

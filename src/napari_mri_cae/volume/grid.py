@@ -51,8 +51,13 @@ class Grid:
     def ipl_affine(self) -> npt.NDArray[np.float64]:
         """(4, 4) float64, I-P-L index to RAS mm."""
         affine = self.orientation.ipl_affine(self.affine, self.shape)
-        affine[:3] *= MM.get(header_units(self.header)[0], 1.0)
+        affine[:3] *= self.mm
         return affine
+
+    @property
+    def mm(self) -> float:
+        """Millimetres in the file's unit of length."""
+        return MM.get(header_units(self.header)[0], 1.0)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -157,7 +157,9 @@ def _write_mgh(oriented: npt.NDArray[Any], grid: Grid, file: IO[bytes], path: Pa
     else:
         values = values.reshape(*grid.shape[:3], grid.frames)
     header = grid.header.copy() if _is_mgh(grid.header) else None
-    image = MGHImage(values, grid.affine, header)
+    affine = grid.affine.copy()
+    affine[:3] *= grid.mm  # the only unit that the format has
+    image = MGHImage(values, affine, header)
     image.set_data_dtype(dtype)
     image.to_file_map({"image": FileHolder(fileobj=cast("io.IOBase", file))})
 

@@ -68,12 +68,12 @@ class ResidualUNet(nn.Module):
             ("up_blocks", up_blocks, len(channels) - 1, 16),
         ):
             if len(values) != length or not all(
-                isinstance(value, int) and 1 <= value <= most for value in values
+                type(value) is int and 1 <= value <= most for value in values
             ):
                 raise ValueError(f"{name} must be {length} whole numbers from 1 to {most}")
         if not 2 <= len(channels) <= 7:
             raise ValueError("channels must name 2 to 7 levels")
-        if not (isinstance(neighbours, int) and 0 <= neighbours <= MOST_NEIGHBOURS):
+        if not (type(neighbours) is int and 0 <= neighbours <= MOST_NEIGHBOURS):
             raise ValueError(f"neighbours must be a whole number from 0 to {MOST_NEIGHBOURS}")
         self.neighbours = neighbours
         self.multiple_of = 2 ** (len(channels) - 1)

@@ -242,7 +242,7 @@ class TrainingConfig(Settings):
     def neighbours(self) -> int:
         """How many slices before and behind each the network also looks at."""
         count = self.architecture_parameters.get("neighbours", 0)
-        return count if isinstance(count, int) else 0
+        return count if type(count) is int else 0
 
     @property
     def network_size(self) -> tuple[int, int] | None:

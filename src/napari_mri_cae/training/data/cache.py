@@ -33,8 +33,8 @@ CONTENT: Final = 0.1
 """On the volume scale. Between it and the brightest tissue lie the head and the brain, stripped or not."""
 
 # Raised when the files hold something else than before.
-_DECODED: Final = "decoded1"
-_BRAIN: Final = "brain2"
+_DECODED: Final = "decoded2"
+_BRAIN: Final = "brain3"
 _LIMIT_BYTES: Final = 50 << 30
 _LIMIT_SHARE: Final = 0.5
 _BLOCK: Final = 1 << 20
