@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_mri_cae import load_model
-from napari_mri_cae.corruptions import GaussianNoise, corrupt
+from napari_mri_cae.corruptions import CorruptedSlices, GaussianNoise, corrupt
 from napari_mri_cae.metrics import psnr
 from napari_mri_cae.models import file, read_card
 from napari_mri_cae.reconstruction import Reconstructor
@@ -43,6 +43,25 @@ def test_the_default_model_denoises_a_phantom_of_odd_size():
     assert psnr(clean, Reconstructor(load_model(), "cpu", exact=True)(clean), data_range=1.0) > 45
 
 
+def test_neighbours_help_the_default_model():
+    rows, columns, slices = np.mgrid[-1:1:96j, -1:1:88j, 0:0.2:9j]
+    radius = np.hypot(rows, columns * 1.2) + 0.1 * slices
+    inside = 0.3 * np.sin(19 * rows + 4 * slices) * np.cos(17 * columns) * (radius < 0.7)
+    phantom = np.moveaxis(0.6 * (radius < 0.8) + inside, -1, 0).astype(np.float32)
+    noisy = CorruptedSlices(phantom, [GaussianNoise(sigma=0.1)], plane="axial", seed=0)
+    indices = [2, 4, 6]
+    alone, beside = (
+        psnr(
+            noisy.clean(indices),
+            Reconstructor(load_model(name), "cpu", exact=True)(noisy(indices, neighbours)),
+            data_range=1.0,
+        ).mean()
+        for name, neighbours in (("denoiser-any", 0), (None, 2))
+    )
+    assert load_model().card.neighbours == 2
+    assert beside - alone > 1
+
+
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_every_card_tells_where_the_model_is_from(path):
     card = read_card(path)
@@ -52,6 +71,9 @@ def test_every_card_tells_where_the_model_is_from(path):
     assert card.licence
     assert card.versions
     assert card.metrics
+    assert card.domain is not None
+    # From these Compare tells which slices are unusual, clean ones and with the noise that it begins with.
+    assert {len(usual.corruptions) for usual in card.slice_statistics} == {0, 1}
     assert all(data.reference and data.licence and data.training_subjects for data in card.training.data)
     recipe = TrainingConfig.load(path.parents[2] / "recipes" / f"{card.training.recipe}.yaml")
     assert (recipe.architecture, recipe.seed) == (card.architecture, card.training.seed)

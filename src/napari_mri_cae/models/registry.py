@@ -16,7 +16,7 @@ from napari_mri_cae.models.model import Model
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_MODEL: Final = "denoiser-any"
+DEFAULT_MODEL: Final = "denoiser-any-2.5d"
 _SHIPPED: Final = Path(__file__).parent / "weights"
 
 
