@@ -47,7 +47,7 @@ def test_it_is_decoded_once(source, cache):
     first = cache_volume(source)
     source.path.unlink()
     assert np.array_equal(cache_volume(source).voxels, first.voxels)
-    assert sorted(path.name.split(".", 1)[1] for path in cache.iterdir()) == ["decoded1.npy", "decoded1.npz"]
+    assert sorted(path.name.split(".", 1)[1] for path in cache.iterdir()) == ["decoded2.npy", "decoded2.npz"]
 
 
 def test_the_brain_is_kept_beside_the_voxels(write_volume, cache):
@@ -58,7 +58,7 @@ def test_the_brain_is_kept_beside_the_voxels(write_volume, cache):
     assert np.array_equal(volume.brain, brain_mask(Volume.load(source.path)))
     assert np.array_equal(volume.brain, voxels > 0)
     assert volume.brain_shares("axial")[2] == pytest.approx(9 * 6 / (14 * 10))
-    (kept,) = cache.glob("*.brain2.npz")
+    (kept,) = cache.glob("*.brain3.npz")
     written = kept.stat().st_ino
     assert np.array_equal(cache_volume(source).brain, volume.brain)
     assert kept.stat().st_ino == written
@@ -88,7 +88,7 @@ def test_a_cache_that_cannot_be_made_is_said_in_a_sentence(source, cache):
 def test_what_has_not_been_used_for_longest_goes(cache):
     cache.mkdir()
     for age, name in enumerate(["new", "middle", "old", "used"]):
-        path = cache / f"{name}.decoded1.npy"
+        path = cache / f"{name}.decoded2.npy"
         path.write_bytes(bytes(1000))
         os.utime(path, (10_000 - age, 10_000 - age))
     (cache / "notes.txt").write_bytes(bytes(5000))
