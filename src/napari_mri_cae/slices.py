@@ -33,14 +33,11 @@ def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...], neigh
     last = array.shape[axis] - 1
     if not all(0 <= index <= last for index in indices):
         raise IndexError(f"there are {last + 1} slices, which {indices} are not all among")
-    taken = np.take(array, wanted.clip(0, last).reshape(-1), axis)
-    slices = np.ascontiguousarray(np.moveaxis(taken, axis, 0)).reshape(*wanted.shape, *_others(taken, axis))
+    # What is a neighbour of several is fetched once, which for sagittal slices is what takes long.
+    places, where = np.unique(wanted.clip(0, last), return_inverse=True)
+    slices = np.moveaxis(np.take(array, places, axis), axis, 0)[where.reshape(wanted.shape)]
     slices[(wanted < 0) | (wanted > last)] = 0
-    return torch.from_numpy(slices)
-
-
-def _others(array: FloatArray, axis: int) -> tuple[int, ...]:
-    return array.shape[:axis] + array.shape[axis + 1 :]
+    return torch.from_numpy(np.ascontiguousarray(slices))
 
 
 def batches(n_slices: int, batch_size: int) -> Iterator[tuple[int, ...]]:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.intensity import Scaling
+from napari_mri_cae.models.architectures import neighbours_of
 from napari_mri_cae.planes import Plane
 
 FORMAT_VERSION: Final = 1
@@ -160,8 +161,7 @@ class Card(_Part):
     @property
     def neighbours(self) -> int:
         """How many slices before and behind each the network also looks at."""
-        count = self.architecture_parameters.get("neighbours", 0)
-        return count if type(count) is int else 0
+        return neighbours_of(self.architecture_parameters)
 
     def to_json(self) -> str:
         """Return the card as JSON text."""

@@ -1,5 +1,6 @@
 """The networks, one file for each system, by name."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -54,6 +55,12 @@ def build(name: str, **parameters: Any) -> "nn.Module":
         return cast("nn.Module", make(**parameters))
     except (TypeError, ValueError) as error:
         raise InputError(f"the architecture {name} does not take these parameters: {error}.") from error
+
+
+def neighbours_of(parameters: Mapping[str, Any]) -> int:
+    """Return how many slices before and behind each a network with these parameters also looks at."""
+    count = parameters.get("neighbours", 0)
+    return count if type(count) is int else 0
 
 
 def count_parameters(network: "nn.Module") -> int:

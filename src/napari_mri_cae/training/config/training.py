@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from napari_mri_cae.corruptions import Augmentation
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.intensity import SCALINGS
-from napari_mri_cae.models.architectures import ARCHITECTURES, IMPORTED
+from napari_mri_cae.models.architectures import ARCHITECTURES, IMPORTED, neighbours_of
 from napari_mri_cae.planes import PLANES, Plane
 from napari_mri_cae.training.config.base import Settings, validated
 from napari_mri_cae.training.config.data import (
@@ -241,8 +241,7 @@ class TrainingConfig(Settings):
     @property
     def neighbours(self) -> int:
         """How many slices before and behind each the network also looks at."""
-        count = self.architecture_parameters.get("neighbours", 0)
-        return count if type(count) is int else 0
+        return neighbours_of(self.architecture_parameters)
 
     @property
     def network_size(self) -> tuple[int, int] | None:
