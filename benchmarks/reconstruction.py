@@ -45,6 +45,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "datacamp2018": ("datacamp2018", {}),
     "uoc2021-residual-unet": ("uoc2021-residual-unet", {}),
     "denoiser-any": ("", {}),  # as shipped
+    "denoiser-any-2.5d": ("", {}),
 }
 OURS = "ours, network"
 PEERS = {
@@ -90,7 +91,7 @@ def network_of(name: str) -> Any:
     return network.eval()
 
 
-def slices_of(size: int) -> np.ndarray:
+def volume_of(size: int) -> np.ndarray:
     """Return (VOLUME, size, size) float32: textured, noisy ellipses that shrink, dark around."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
@@ -98,6 +99,13 @@ def slices_of(size: int) -> np.ndarray:
     radius = np.linspace(0.9, 0.3, VOLUME)[:, None, None]
     image = np.where(rows**2 + (1.2 * columns) ** 2 < radius, texture, 0)
     return (image + 0.03 * rng.standard_normal(image.shape)).clip(0, 1).astype(np.float32)
+
+
+def inputs_of(volume: np.ndarray, network: Any) -> Any:
+    """Return the slices as the network takes them, (VOLUME, C, size, size), each with its neighbours."""
+    from napari_mri_cae.slices import take_slices
+
+    return take_slices(volume, "axial", tuple(range(len(volume))), getattr(network, "neighbours", 0))
 
 
 # --- one contestant -------------------------------------------------------------------------------------
@@ -110,10 +118,10 @@ def contestant(peer: str, case: str, size: int, threads: int, folder: Path) -> t
     import torch
 
     torch.set_num_threads(threads)
-    network, slices = network_of(case), slices_of(size)
-    inputs = torch.from_numpy(slices)[:, None]
+    network, volume = network_of(case), volume_of(size)
+    inputs = inputs_of(volume, network)
     if peer.startswith("ours"):
-        return _ours(peer, network, slices)
+        return _ours(peer, network, volume, inputs)
     if peer.startswith(("ONNX", "OpenVINO")):
         return _runtime(peer, network, inputs, threads, folder)
     bf16, batch = "bf16" in peer, 32 if "[32]" in peer else 1
@@ -144,26 +152,29 @@ def _in_turn(infer: Callable[[Any], Any], parts: Any) -> Compute:
     return compute
 
 
-def _ours(peer: str, network: Any, slices: np.ndarray) -> tuple[Compute, np.ndarray]:
-    import torch
-
+def _ours(peer: str, network: Any, volume: np.ndarray, inputs: Any) -> tuple[Compute, np.ndarray]:
     from napari_mri_cae.models import Card, Model
     from napari_mri_cae.reconstruction import Reconstructor
     from napari_mri_cae.reconstruction.volume import reconstruct_volume
 
     if peer in ("ours, torch", "ours, float32"):
         os.environ["NAPARI_MRI_CAE_OPENVINO"] = "0"
-    model = Model(network, Card(name="benchmark", architecture="benchmark", multiple_of=network.multiple_of))
+    card = Card(
+        name="benchmark",
+        architecture="benchmark",
+        architecture_parameters={"neighbours": getattr(network, "neighbours", 0)},
+        multiple_of=network.multiple_of,
+    )
+    model = Model(network, card)
     devices = "napari_mri_cae.reconstruction.devices"
     with (
         patch(f"{devices}._fastest_precision", return_value="float32") if "float32" in peer else nullcontext()
     ):
         reconstructor = Reconstructor(model, "cpu", exact="exact" in peer)
-    volume = np.ascontiguousarray(slices)
     if "volume" in peer:
         whole = reconstruct_volume(volume, reconstructor)
         return lambda: len(reconstruct_volume(volume, reconstructor)), whole
-    parts = torch.from_numpy(slices)[:, None].split(1)
+    parts = inputs.split(1)
     whole = np.concatenate([reconstructor(part)[:, 0].numpy() for part in parts])
     return _in_turn(reconstructor, parts), whole
 
@@ -285,7 +296,7 @@ def work_in(case: str, size: int) -> tuple[float, float]:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.register_forward_hook(count)
     with torch.inference_mode():
-        network(torch.zeros(1, 1, size, size))
+        network(torch.zeros(1, 1, size, size))  # a network with neighbours makes them empty
     return operations, numbers
 
 
@@ -329,14 +340,12 @@ def measure(case: str, size: int, peers: list[str], options: argparse.Namespace)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        slices = slices_of(size)
         network = network_of(case)
+        inputs = inputs_of(volume_of(size), network)
         with torch.inference_mode():
-            reference = np.concatenate(
-                [network(part)[:, 0].numpy() for part in torch.from_numpy(slices)[:, None].split(1)]
-            )
+            reference = np.concatenate([network(part)[:, 0].numpy() for part in inputs.split(1)])
         np.save(folder / "reference.npy", reference)
-        np.save(folder / "slices.npy", slices)
+        np.save(folder / "slices.npy", inputs.permute(0, 2, 3, 1).contiguous().numpy())
         if "Keras predict" in peers:
             np.savez(folder / "weights.npz", **_keras_weights(network))
         found: dict[str, Any] = {}

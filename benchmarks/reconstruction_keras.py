@@ -34,8 +34,10 @@ def residual_blocks(channels, count):
     return lambda x: functools.reduce(lambda y, block: block(y), blocks, x)
 
 
-def residual_unet_of_blocks(size, channels=(32, 64, 128, 256), blocks=(2, 2, 2, 1), up_blocks=(2, 2, 2)):
-    """Return the U-Net of the shipped denoiser, its layers made in the order of PyTorch's."""
+def residual_unet_of_blocks(
+    size, channels=(32, 64, 128, 256), blocks=(2, 2, 2, 1), up_blocks=(2, 2, 2), neighbours=0
+):
+    """Return the U-Net of the shipped denoisers, its layers made in the order of PyTorch's."""
     first = layers.Conv2D(channels[0], 3, padding="same")
     encoders = list(map(residual_blocks, channels[:-1], blocks))
     downs = [layers.Conv2D(width, 2, 2) for width in channels[1:]]
@@ -44,7 +46,8 @@ def residual_unet_of_blocks(size, channels=(32, 64, 128, 256), blocks=(2, 2, 2, 
     decoders = list(map(residual_blocks, channels[:-1], up_blocks))
     last = layers.Conv2D(1, 3, padding="same")
 
-    inputs = keras.Input((size, size, 1))
+    inputs = keras.Input((size, size, 1 + 2 * neighbours))
+    own = inputs[..., neighbours : neighbours + 1]
     y, skips = first(inputs), []
     for encoder, down in zip(encoders, downs, strict=True):
         skips.append(encoder(y))
@@ -52,7 +55,7 @@ def residual_unet_of_blocks(size, channels=(32, 64, 128, 256), blocks=(2, 2, 2, 
     y = bottom(y)
     for up, decoder in zip(reversed(ups), reversed(decoders), strict=True):
         y = decoder(layers.Add()([up(y), skips.pop()]))
-    return keras.Model(inputs, layers.Add()([inputs, last(y)]))
+    return keras.Model(inputs, layers.Add()([own, last(y)]))
 
 
 def with_weights(model, weights):
@@ -77,13 +80,14 @@ def main() -> None:
         "datacamp2018": datacamp,
         "uoc2021-residual-unet": residual_unet,
         "denoiser-any": residual_unet_of_blocks,
+        "denoiser-any-2.5d": functools.partial(residual_unet_of_blocks, neighbours=2),
     }
     if case not in networks:
         raise SystemExit(f"{case} is not written in Keras")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     model = with_weights(networks[case](size), np.load(folder / "weights.npz"))
-    slices = np.load(folder / "slices.npy")[..., None]
+    slices = np.load(folder / "slices.npy")
 
     def predict():
         return model.predict(slices, batch_size=32, verbose=0)[..., 0]
