@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from napari_mri_cae.separable import filter_symmetric
+import numpy as np
+
+from napari_mri_cae.separable import filter_both
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +22,6 @@ _WINDOW = 11
 _SIGMA = 1.5
 _K1 = 0.01
 _K2 = 0.03
-# For more numbers than this torch wakes other threads. In a viewer's worker, where they sleep by then, that
-# takes longer than to do without them.
-_ALONE = 32767
 
 
 @dataclass(frozen=True)
@@ -169,86 +168,56 @@ def _similarity_maps(reference: Tensor, tests: Sequence[Tensor], data_range: flo
     import torch
 
     n, height, width = reference.shape
-    on_cpu, maps = reference.device.type == "cpu", 1 + 3 * len(tests)
     # On a CPU one slice at a time, which stays in the cache, whatever the batch; elsewhere all at once.
-    chunk, at_a_time = (1, 1) if on_cpu else (max(1, n), maps)
+    chunk = 1 if reference.device.type == "cpu" else max(1, n)
     taps = _taps(min(_WINDOW, height, width))
-    strips = list(_strips(height, _rows(reference), halo=len(taps) - 1))
-    workspace: _Workspace | None = None
-    if not (torch.is_grad_enabled() and any(slices.requires_grad for slices in (reference, *tests))):
-        # One allocation: many large ones are handed back to the system and faulted in again at each call,
-        # which costs more than all the arithmetic. Gradients need every step kept, so they do without.
-        area = chunk * (strips[0].stop - strips[0].start) * width
-        rows, scratch = reference.new_empty((2, at_a_time * area))
-        workspace = _Workspace(reference.new_empty(maps * area), rows, scratch, at_a_time)
+    library, (first, *others) = _arrays(reference, *tests)
     for start in range(0, n, chunk):
         part = slice(start, start + chunk)
-        similarities = [
-            _similarity_chunk(
-                reference[part, strip], [test[part, strip] for test in tests], taps, data_range, workspace
-            )
-            for strip in strips
-        ]
-        yield torch.cat(similarities, dim=-2) if len(strips) > 1 else similarities[0]
-
-
-def _rows(reference: Tensor) -> int:
-    """Return how many rows of (N, H, W) slices are to be computed at a time."""
-    height, width = reference.shape[-2:]
-    return max(1, _ALONE // max(1, width)) if reference.device.type == "cpu" else height
-
-
-def _strips(height: int, rows: int, *, halo: int) -> Iterator[slice]:
-    """Yield strips of at most so many rows (or one window) that overlap by what windows need."""
-    step = max(1, rows - 2 * halo)
-    inner = height - 2 * halo
-    for first in range(0, inner, step):
-        yield slice(first, min(first + step, inner) + 2 * halo)
+        maps = _similarities(library, first[part], [other[part] for other in others], taps, data_range)
+        yield torch.as_tensor(maps)
 
 
 def _mse(reference: Tensor, test: Tensor) -> Tensor:
     """Return the mean squared error of each slice, (N,); both (N, H, W)."""
-    height, width = reference.shape[-2:]
-    sums = [
-        (reference[:, rows] - test[:, rows]).square().sum(dim=(-2, -1))
-        for rows in _strips(height, _rows(reference), halo=0)
-    ]
-    return sum(sums[1:], sums[0]) / (height * width)
+    import torch
+
+    _, (first, second) = _arrays(reference, test)
+    difference = first - second
+    return torch.as_tensor((difference * difference).mean(axis=(-2, -1)))
 
 
-class _Workspace(NamedTuple):
-    """Memory for the maps of a chunk of slices, and for filtering some of them at a time."""
+def _arrays(*slices: Tensor) -> tuple[Any, list[Any]]:
+    """Return numpy and arrays where it can compute, otherwise torch and the tensors.
 
-    maps: Tensor
-    rows: Tensor
-    scratch: Tensor
-    at_a_time: int
+    torch shares each of these many small steps between its threads, and in a viewer's worker, where those
+    sleep by then, waking them takes longer than the step.
+    """
+    import torch
+
+    if any(one.device.type != "cpu" or one.requires_grad for one in slices):
+        return torch, list(slices)
+    return np, [one.numpy() for one in slices]
 
 
-def _similarity_chunk(
-    reference: Tensor,
-    tests: Sequence[Tensor],
-    taps: Sequence[float],
-    data_range: float,
-    workspace: _Workspace | None,
-) -> Tensor:
-    """Return the SSIM of each window, (tests, N, H', W'), of as much of the slices as the workspace holds.
+def _similarities(
+    library: Any, reference: Any, tests: Sequence[Any], taps: Sequence[float], data_range: float
+) -> Any:
+    """Return the SSIM of each window, (tests, N, H', W'), as arrays of numpy or of torch.
 
     With d = test - reference the two factors of the SSIM become
     1 - mean(d)^2 / (mean(x)^2 + mean(y)^2 + C1) and 1 - var(d) / (var(x) + var(y) + C2):
     the same numbers, but what sets similar slices apart is not the difference of two large numbers, and
     equal slices give exactly 1. A constant is taken away before squaring, for the same reason.
     """
-    import torch
-
-    level = reference.mean(dim=(-2, -1), keepdim=True)
+    level = reference.mean(axis=(-2, -1), keepdims=True)
     centred = reference - level
-    squared = centred.square()
+    squared = centred * centred
     parts = [centred]
     for test in tests:
         difference = test - reference
-        parts += [difference, (centred + difference).square() + squared, difference.square()]
-    means = _window_means(parts, taps, workspace)
+        parts += [difference, (centred + difference) ** 2 + squared, difference * difference]
+    means = filter_both(library.stack(parts), taps)
 
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
     mean_x = means[0]
@@ -256,46 +225,12 @@ def _similarity_chunk(
     for position in range(len(tests)):
         mean_d, power, power_d = means[1 + 3 * position : 4 + 3 * position]
         mean_y = mean_x + mean_d
-        variances = (power - mean_x.square() - mean_y.square()).clamp_min(0) + c2
-        levels = (mean_x + level).square() + (mean_y + level).square() + c1
-        square_d = mean_d.square()
-        variance_d = (power_d - square_d).clamp_min(0)
+        variances = (power - mean_x * mean_x - mean_y * mean_y).clip(0) + c2
+        levels = (mean_x + level) ** 2 + (mean_y + level) ** 2 + c1
+        square_d = mean_d * mean_d
+        variance_d = (power_d - square_d).clip(0)
         similarities.append((1 - square_d / levels) * (1 - variance_d / variances))
-    return torch.stack(similarities)
-
-
-def _window_means(parts: Sequence[Tensor], taps: Sequence[float], workspace: _Workspace | None) -> Tensor:
-    """Return the mean of each window, (maps, N, H', W'), of maps (N, H, W)."""
-    import torch
-
-    n, height, width = parts[0].shape
-    if workspace is None:
-        return filter_symmetric(filter_symmetric(torch.stack(list(parts)), taps, -2), taps, -1)
-
-    def view(memory: Tensor, count: int, height: int, width: int) -> Tensor:
-        return memory[: count * n * height * width].view(count, n, height, width)
-
-    inner_height, inner_width = height - 2 * (len(taps) - 1), width - 2 * (len(taps) - 1)
-    maps = torch.stack(list(parts), out=view(workspace.maps, len(parts), height, width))
-    # Smaller than the maps: what is written here belonged to maps that have been filtered.
-    means = view(workspace.maps, len(parts), inner_height, inner_width)
-    for first in range(0, len(parts), workspace.at_a_time):
-        some = maps[first : first + workspace.at_a_time]
-        rows = filter_symmetric(
-            some,
-            taps,
-            -2,
-            out=view(workspace.rows, len(some), inner_height, width),
-            scratch=view(workspace.scratch, len(some), inner_height, width),
-        )
-        filter_symmetric(
-            rows,
-            taps,
-            -1,
-            out=means[first : first + len(some)],
-            scratch=view(workspace.scratch, len(some), inner_height, inner_width),
-        )
-    return means
+    return library.stack(similarities)
 
 
 def _taps(window: int) -> list[float]:

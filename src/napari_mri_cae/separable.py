@@ -1,28 +1,32 @@
-"""Separable filtering of stacks of slices as a weighted sum of shifted views.
+"""Separable filtering of stacks of slices, with the same digits whoever asks for it.
 
-Plain multiplications and additions rather than a library convolution: a framework convolution may run in
-TF32 or bfloat16 (cuDNN's default, an autocast region) and picks its algorithm by batch size, so its last
-digits, and with cancellation its first ones, depend on who calls it. A sum of shifts has none of that and on
-a CPU it is faster than a convolution with one input channel.
+No library's convolution: a framework's may run in TF32 or bfloat16 (cuDNN's default, an autocast region) and
+picks its algorithm by batch size, so its last digits, and with cancellation its first ones, depend on who
+calls it. Here there are a weighted sum of shifted views, which gradients pass and any device computes, and
+numpy's matrix products, which on a CPU take a fifth of its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import Tensor
 
+    Array = npt.NDArray[Any]
 
-def filter_symmetric(
-    images: Tensor,
-    taps: Sequence[float] | Tensor,
-    dim: int,
-    *,
-    out: Tensor | None = None,
-    scratch: Tensor | None = None,
-) -> Tensor:
+Images = TypeVar("Images", "Array", "Tensor")
+
+# Rows or columns that one product filters. More would multiply by more zeros, fewer take more calls.
+_BLOCK: Final = 32
+
+
+def filter_symmetric(images: Tensor, taps: Sequence[float] | Tensor, dim: int) -> Tensor:
     """Filter along one dimension with a symmetric kernel, where the kernel lies wholly inside.
 
     Parameters
@@ -34,25 +38,20 @@ def filter_symmetric(
         broadcast against `images` (one kernel for each slice).
     dim
         The dimension to filter.
-    out, scratch
-        Tensors of the result's shape to write to and to work in, overlapping neither `images` nor each other.
-        New ones by default, and then gradients can pass.
 
     Returns
     -------
     Tensor
-        As `images`, but 2R shorter along `dim`; `out` where that was given.
+        As `images`, but 2R shorter along `dim`.
     """
     import torch
 
     radius = len(taps) - 1
     length = images.shape[dim] - 2 * radius
-    filtered = torch.mul(images.narrow(dim, radius, length), taps[0], out=out)
+    filtered = images.narrow(dim, radius, length) * taps[0]
     for shift in range(1, radius + 1):
         pair = torch.add(
-            images.narrow(dim, radius - shift, length),
-            images.narrow(dim, radius + shift, length),
-            out=scratch,
+            images.narrow(dim, radius - shift, length), images.narrow(dim, radius + shift, length)
         )
         weight = taps[shift]
         if isinstance(weight, torch.Tensor):
@@ -60,3 +59,56 @@ def filter_symmetric(
         else:
             filtered.add_(pair, alpha=weight)
     return filtered
+
+
+def filter_both(images: Images, taps: Sequence[float]) -> Images:
+    """Filter rows and columns with a symmetric kernel, where it lies wholly inside.
+
+    Parameters
+    ----------
+    images
+        (..., H, W), an array or a tensor; finite, H and W at least 2R + 1.
+    taps
+        R + 1 weights from the centre outward.
+
+    Returns
+    -------
+    Array or Tensor
+        (..., H - 2R, W - 2R), as `images`.
+    """
+    if isinstance(images, np.ndarray):
+        return _by_products(images, tuple(taps))
+    return filter_symmetric(filter_symmetric(images, taps, -2), taps, -1)
+
+
+def _by_products(images: Array, taps: tuple[float, ...]) -> Array:
+    more = 2 * (len(taps) - 1)
+    *shape, height, width = images.shape
+    narrow = np.empty((*shape, height - more, width), images.dtype)
+    for start, count in _blocks(height - more):
+        part = images[..., start : start + count + more, :]
+        np.matmul(_band(count, taps, images.dtype), part, out=narrow[..., start : start + count, :])
+    filtered = np.empty((*shape, height - more, width - more), images.dtype)
+    # All rows of all images in one product.
+    source, target = narrow.reshape(-1, width), filtered.reshape(-1, width - more)
+    for start, count in _blocks(width - more):
+        part = source[:, start : start + count + more]
+        np.matmul(part, _band(count, taps, images.dtype).T, out=target[:, start : start + count])
+    return filtered
+
+
+def _blocks(length: int) -> list[tuple[int, int]]:
+    """Return where blocks begin and how long they are; the last one overlaps the one before."""
+    count = min(_BLOCK, length)
+    return [(min(start, length - count), count) for start in range(0, length, count)]
+
+
+@lru_cache(16)
+def _band(count: int, taps: tuple[float, ...], dtype: np.dtype[Any]) -> Array:
+    """Return the matrix (count, count + 2R) that filters a column."""
+    radius = len(taps) - 1
+    kernel = (*taps[:0:-1], *taps)
+    band = np.zeros((count, count + 2 * radius), dtype)
+    for row in range(count):
+        band[row, row : row + 2 * radius + 1] = kernel
+    return band

@@ -31,6 +31,16 @@ def test_a_seed_means_the_same_for_good() -> None:
     np.testing.assert_allclose(uniform[0], [0.3033, 0.6555, 0.7902], atol=6e-5)
 
 
+def test_who_changes_a_field_has_one_of_their_own() -> None:
+    like, source = torch.zeros(1, 1, 4, 4), SliceSource(3, "coronal", [7])
+    first = source.normal((4, 4), like)
+    kept = first.clone()
+    first.mul_(2)
+    assert torch.equal(source.normal((4, 4), like), kept)
+    assert not torch.equal(source.uniform((4, 4), like), kept)
+    assert source.normal((2, 4), like).shape == (1, 2, 4)
+
+
 def test_distributions() -> None:
     like = torch.zeros(2, 1, 1, 1)
     source = SliceSource(1, "axial", [5, 6])
