@@ -1,6 +1,7 @@
 """Metrics against scikit-image in float64, and numbers by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,6 +176,34 @@ def test_compare_gives_what_the_single_metrics_give(rng: np.random.Generator) ->
     torch.testing.assert_close(one.ssim[0], results[0].ssim[1])
     assert compare(reference, [], data_range=1.0) == []
     assert compare(reference[:0], [reference[:0]], data_range=1.0)[0].ssim.shape == (0,)
+
+
+def test_what_is_not_finite_spoils_its_own_windows_only() -> None:
+    reference, test = torch.rand(2, 1, 40, 50)
+    test[0, 5, 6], test[0, 30, 40] = math.nan, 1e25
+    spoilt = ~ssim_maps(reference, [test], data_range=1.0)[0, 0].isfinite()
+    expected = torch.zeros(30, 40, dtype=torch.bool)
+    expected[:6, :7] = expected[20:, 30:] = True
+    assert torch.equal(spoilt, expected)
+
+
+@pytest.mark.parametrize("number", [torch.tensor(2.0), np.float64(2), np.array(2.0)])
+def test_a_data_range_from_numpy_or_torch(number: Any) -> None:
+    reference, test = torch.rand(2, 1, 20, 20)
+    result = compare(reference, [test], data_range=number)[0]
+    plain = compare(reference, [test], data_range=2.0)[0]
+    assert (result.psnr.dtype, result.ssim.dtype) == (torch.float32, torch.float32)
+    assert (result.psnr, result.ssim) == (plain.psnr, plain.ssim)
+
+
+def test_how_slices_lie_in_memory_changes_nothing() -> None:
+    volume, other = torch.rand(2, 256, 200, 5)
+    slices, test = volume.permute(2, 0, 1), other.permute(2, 0, 1)
+    error = mse(slices, test)
+    assert torch.equal(error, mse(slices.contiguous(), test.contiguous()))
+    torch.testing.assert_close(error.double(), mse(slices.double(), test.double()), rtol=1e-6, atol=0)
+    negative = torch.complex(slices, -test).conj().imag  # torch keeps the sign to itself
+    assert torch.equal(mse(slices, negative), error)
 
 
 def test_ssim_can_be_trained_with() -> None:

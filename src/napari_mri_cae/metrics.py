@@ -70,7 +70,7 @@ def psnr_from_mse(error: Tensor, *, data_range: float) -> Tensor:
 
     Averaging the MSE of all slices of a volume first gives the volume's PSNR.
     """
-    _check_range(data_range)
+    data_range = _check_range(data_range)
     return 20 * math.log10(data_range) - 10 * error.log10()
 
 
@@ -92,7 +92,7 @@ def ssim(reference: Tensor, test: Tensor, *, data_range: float) -> Tensor:
     data_range
         The range of possible values, more than 0; 1 on the volume scale.
     """
-    _check_range(data_range)
+    data_range = _check_range(data_range)
     reference, test = _checked(reference, test)
     return _ssim(reference, [test], data_range)[0]
 
@@ -116,7 +116,7 @@ def ssim_maps(reference: Tensor, tests: Sequence[Tensor], *, data_range: float) 
     """
     import torch
 
-    _check_range(data_range)
+    data_range = _check_range(data_range)
     pairs = [_checked(reference, test) for test in tests]
     return torch.cat(list(_similarity_maps(pairs[0][0], [test for _, test in pairs], data_range)), dim=1)
 
@@ -143,7 +143,7 @@ def compare(reference: Tensor, tests: Sequence[Tensor], *, data_range: float) ->
     list of SliceMetrics
         One for each test.
     """
-    _check_range(data_range)
+    data_range = _check_range(data_range)
     pairs = [_checked(reference, test) for test in tests]
     if not pairs:
         return []
@@ -174,7 +174,8 @@ def _similarity_maps(reference: Tensor, tests: Sequence[Tensor], data_range: flo
     library, (first, *others) = _arrays(reference, *tests)
     for start in range(0, n, chunk):
         part = slice(start, start + chunk)
-        maps = _similarities(library, first[part], [other[part] for other in others], taps, data_range)
+        with np.errstate(all="ignore"):
+            maps = _similarities(library, first[part], [other[part] for other in others], taps, data_range)
         yield torch.as_tensor(maps)
 
 
@@ -183,8 +184,9 @@ def _mse(reference: Tensor, test: Tensor) -> Tensor:
     import torch
 
     _, (first, second) = _arrays(reference, test)
-    difference = first - second
-    return torch.as_tensor((difference * difference).mean(axis=(-2, -1)))
+    with np.errstate(all="ignore"):  # torch has no warnings either
+        difference = first - second
+        return torch.as_tensor((difference * difference).mean(axis=(-2, -1)))
 
 
 def _arrays(*slices: Tensor) -> tuple[Any, list[Any]]:
@@ -197,7 +199,8 @@ def _arrays(*slices: Tensor) -> tuple[Any, list[Any]]:
 
     if any(one.device.type != "cpu" or one.requires_grad for one in slices):
         return torch, list(slices)
-    return np, [one.numpy() for one in slices]
+    # Contiguous, since numpy adds up along other axes one by one, which is less exact.
+    return np, [np.ascontiguousarray(one.resolve_neg().numpy()) for one in slices]
 
 
 def _similarities(
@@ -257,6 +260,8 @@ def _checked(reference: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     return reference.to(dtype), test.to(dtype)
 
 
-def _check_range(data_range: float) -> None:
+def _check_range(data_range: float) -> float:
+    """Return it as a plain number, whatever it came as."""
     if not (data_range > 0 and math.isfinite(data_range)):
         raise ValueError(f"the data range must be a number above 0, not {data_range}")
+    return float(data_range)

@@ -67,7 +67,7 @@ def filter_both(images: Images, taps: Sequence[float]) -> Images:
     Parameters
     ----------
     images
-        (..., H, W), an array or a tensor; finite, H and W at least 2R + 1.
+        (..., H, W), an array or a tensor; H and W at least 2R + 1.
     taps
         R + 1 weights from the centre outward.
 
@@ -77,7 +77,13 @@ def filter_both(images: Images, taps: Sequence[float]) -> Images:
         (..., H - 2R, W - 2R), as `images`.
     """
     if isinstance(images, np.ndarray):
-        return _by_products(images, tuple(taps))
+        filtered = _by_products(images, tuple(taps))
+        if np.isfinite(filtered).all():
+            return filtered
+        # In a product what is not finite spoils a whole block.
+        import torch
+
+        return np.asarray(filter_both(torch.from_numpy(images), taps))
     return filter_symmetric(filter_symmetric(images, taps, -2), taps, -1)
 
 

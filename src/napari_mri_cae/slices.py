@@ -26,13 +26,13 @@ def take_slices(array: FloatArray, plane: Plane, indices: tuple[int, ...], neigh
     import torch
 
     axis = plane_axis(plane)
-    if not neighbours:
-        taken = np.take(array, indices, axis)
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
-    wanted = np.array(indices)[:, None] + np.arange(-neighbours, neighbours + 1)
     last = array.shape[axis] - 1
     if not all(0 <= index <= last for index in indices):
         raise IndexError(f"there are {last + 1} slices, which {indices} are not all among")
+    if not neighbours:
+        taken = np.take(array, indices, axis)
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, axis, 0))).unsqueeze(1)
+    wanted = np.array(indices, int)[:, None] + np.arange(-neighbours, neighbours + 1)
     # What is a neighbour of several is fetched once, which for sagittal slices is what takes long.
     places, where = np.unique(wanted.clip(0, last), return_inverse=True)
     slices = np.moveaxis(np.take(array, places, axis), axis, 0)[where.reshape(wanted.shape)]

@@ -114,6 +114,16 @@ def test_the_same_bits_in_any_batch(corruption: Corruption, slices: torch.Tensor
     assert torch.equal(some, together[[4, 1]])
 
 
+@pytest.mark.parametrize("corruption", ALL, ids=str)
+def test_the_same_bits_in_a_large_batch(corruption: Corruption) -> None:
+    slices = torch.rand((33, 1, 24, 31), generator=torch.Generator().manual_seed(0))
+    together = corrupt(slices, [corruption], seed=7, plane="axial", indices=range(33))
+    for position in range(0, 33, 8):
+        part = slice(position, position + 3)
+        some = corrupt(slices[part], [corruption], seed=7, plane="axial", indices=range(33)[part])
+        assert torch.equal(some, together[part])
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("corruption", ALL, ids=str)
 def test_the_same_on_a_graphics_card(corruption: Corruption, slices: torch.Tensor) -> None:

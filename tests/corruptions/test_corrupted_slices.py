@@ -56,6 +56,5 @@ def test_a_slice_that_is_not_there_is_no_empty_one(index: int, neighbours: int) 
     slices = CorruptedSlices(VOLUME, CHAIN, plane="coronal", seed=0)
     with pytest.raises(IndexError):
         slices((4, index), neighbours)
-    if index == 9 or neighbours:
-        with pytest.raises(IndexError):
-            take_slices(VOLUME, "coronal", (4, index), neighbours)
+    with pytest.raises(IndexError):
+        take_slices(VOLUME, "coronal", (4, index), neighbours)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mri_cae.corruptions import BatchSource, SliceSource
+from napari_mri_cae.corruptions import BatchSource, SliceSource, random
 
 
 def test_a_field_is_philox_keyed_by_what_it_belongs_to() -> None:
@@ -39,6 +39,15 @@ def test_who_changes_a_field_has_one_of_their_own() -> None:
     assert torch.equal(source.normal((4, 4), like), kept)
     assert not torch.equal(source.uniform((4, 4), like), kept)
     assert source.normal((2, 4), like).shape == (1, 2, 4)
+
+
+def test_large_fields_are_the_same_and_not_remembered() -> None:
+    like, source = torch.zeros(1, 1, 4, 4), SliceSource(3, "coronal", [7])
+    before = random._field.cache_info()
+    field = source.uniform((1, 2**19 + 1), like)
+    assert torch.equal(source.uniform((1, 2**19 + 1), like), field)
+    assert random._field.cache_info() == before
+    torch.testing.assert_close(field.mean().item(), 0.5, rtol=0, atol=2e-3)
 
 
 def test_distributions() -> None:

@@ -97,9 +97,12 @@ def test_preprocessing_is_described_in_order():
     assert described["value_range"] == [0, 1]
     assert list(described["pose"]) == ["coronal"]
     assert [step.split()[0] for step in described["before"]] == [
-        "reorder", "volume", "scale", "resize", "pad"
+        "reorder", "volume", "scale", "where", "pad"
     ]  # fmt: skip
-    assert [step.split()[0] for step in described["after"]] == ["crop", "resize", "scale"]
+    assert [step.split()[0] for step in described["after"]] == ["crop", "where", "scale"]
+    larger = "where a slice is higher than 128 or wider than 96, resize it to 128 x 96, bilinearly"
+    assert described["before"][3].startswith(larger)
+    assert described["before"][4].startswith("pad height and width to 128 x 96 by repeating the edge")
 
 
 def test_a_missing_package_is_named_with_what_installs_it(model, tmp_path, monkeypatch):

@@ -189,6 +189,12 @@ def test_double_precision_comes_back_as_float32() -> None:
     assert torch.equal(back, slices)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 8, 8), (8, 8)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"slices must be \(N, 1, H, W\) or \(N, 5, H, W\), not \(\d"):
+        Reconstructor(model_of(nn.Identity(), architecture_parameters={"neighbours": 2}))(torch.zeros(shape))
+
+
 def test_one_slice_at_a_time_suits_a_processor() -> None:
     assert Reconstructor(model_of(nn.Identity()), "cpu").batch_size == 1
 

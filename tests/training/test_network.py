@@ -75,6 +75,7 @@ def test_a_network_with_more_neighbours_begins_as_the_one_that_it_starts_from():
     ("changes", "sentence"),
     [
         ({"intensity": "slice-min-max"}, "intensity: slices that are scaled each by itself"),
+        ({"augmentation.slice_min_max": True}, "augmentation.slice_min_max: slices that are scaled each"),
         ({"sampling": {"kind": "slices"}}, "only patches come with their neighbours"),
     ],
 )

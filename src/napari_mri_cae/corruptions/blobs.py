@@ -96,7 +96,8 @@ def blob_profile(
     rows, columns, placed = _places(inside, field[:, :, 3:])
     # The two half axes have their geometric mean at the blob's own radius.
     own = _SMALLEST + (1 - _SMALLEST) * field[:, :, 0]
-    stretch = _LONGEST ** (field[:, :, 1] / 2)
+    # Not by pow, whose last digit depends on how many numbers there are.
+    stretch = torch.exp(field[:, :, 1] * (math.log(_LONGEST) / 2))
     angle = math.pi * field[:, :, 2]
     across, down = torch.cos(angle), torch.sin(angle)
 

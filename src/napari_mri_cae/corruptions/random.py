@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# Enough for a slice and two neighbours on either side in three corruptions: a slider then only scales them.
-_REMEMBERED: Final = 16
+# Enough for a slice and two neighbours on either side in six corruptions: a slider then only scales them.
+_REMEMBERED: Final = 32
+# Of numbers; larger fields are drawn anew, which keeps what is remembered below 64 MiB.
+_LARGEST: Final = 2**19
 
 
 class Source(Protocol):
@@ -97,11 +100,12 @@ class SliceSource:
 
         if like.shape[0] != len(self.indices):
             raise ValueError(f"{like.shape[0]} slices were given with {len(self.indices)} slice indices")
+        draw = _field if math.prod(shape) <= _LARGEST else _field.__wrapped__
         fields = np.empty((len(self.indices), *shape), dtype=np.float32)
         for field, index in zip(fields, self.indices, strict=True):
             # Every part takes a fixed number of 32-bit words, so no two keys can run together.
             key = (self.seed & 0xFFFFFFFF, self.seed >> 32, self._axis, index, *self._corruption)
-            field[...] = _field(distribution, tuple(shape), key)
+            field[...] = draw(distribution, tuple(shape), key)
         tensor = torch.from_numpy(fields)
         if like.device.type == "cuda":
             tensor = tensor.pin_memory()

@@ -115,12 +115,13 @@ def describe_preprocessing(card: "Card") -> dict[str, Any]:
         after.append("scale back, slice by slice, with the same numbers")
     if card.fixed_size is not None:
         height, width = card.fixed_size
-        before.append(f"resize each slice to {height} x {width}, {_RESIZING}")
-        after.append(f"resize each slice back, {_RESIZING}")
-    if card.multiple_of > 1:
+        larger = f"where a slice is higher than {height} or wider than {width}"
+        before.append(f"{larger}, resize it to {height} x {width}, {_RESIZING}")
+        after.append(f"{larger}, resize it back, {_RESIZING}")
+    if card.fixed_size is not None or card.multiple_of > 1:
         before.append(
-            f"pad height and width to the next multiples of {card.multiple_of} by repeating the edge: half "
-            "of it on either side, the odd one at the bottom and on the right"
+            f"pad height and width to {_padded(card)} by repeating the edge: half of it on either side, the "
+            "odd one at the bottom and on the right"
         )
         after.append("crop the padding off")
     planes = list(_POSES) if card.plane == "any" else [card.plane]
@@ -231,3 +232,11 @@ def _describe(graph: "onnx.ModelProto", card: "Card") -> None:
             "card": card.to_json(),
         },
     )
+
+
+def _padded(card: "Card") -> str:
+    """Return the size that smaller slices are padded to, in words."""
+    if card.fixed_size is None:
+        return f"the next multiples of {card.multiple_of}"
+    height, width = (length + -length % card.multiple_of for length in card.fixed_size)
+    return f"{height} x {width}"

@@ -104,9 +104,15 @@ class Reconstructor:
         ------
         InputError
             If the device's memory is too small for a single slice.
+        ValueError
+            If the slices have another shape.
         """
         import torch
 
+        channels = {1, 1 + 2 * self.neighbours}
+        if slices.ndim != 4 or slices.shape[1] not in channels:
+            wanted = " or ".join(f"(N, {count}, H, W)" for count in sorted(channels))
+            raise ValueError(f"slices must be {wanted}, not {tuple(slices.shape)}")
         try:
             return self._reconstruct(slices)
         except torch.OutOfMemoryError:

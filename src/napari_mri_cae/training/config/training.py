@@ -202,6 +202,11 @@ class TrainingConfig(Settings):
                 )
             if self.noise_drawn == "once":
                 raise ValueError("noise_drawn: patches differ every time, so their noise is drawn anew")
+            if self.neighbours and self.augmentation.slice_min_max:
+                raise ValueError(
+                    "augmentation.slice_min_max: slices that are scaled each by itself differ from their "
+                    "neighbours: choose false, or architecture_parameters.neighbours 0"
+                )
             if self.neighbours and self.intensity in SCALINGS and self.intensity != "volume":
                 raise ValueError(
                     "intensity: slices that are scaled each by itself differ from their neighbours: choose "
