@@ -20,7 +20,8 @@ def check_writable(path: Path, *inputs: Path) -> Path:
     Raises
     ------
     InputError
-        If its folder is not there or cannot be written to, if it is a folder itself, or one of the inputs.
+        If its folder is not there or cannot be written to, if it is a folder itself, one of the inputs, or
+        a file that may not be changed.
     """
     path = path.expanduser()
     if path.is_dir():
@@ -31,6 +32,8 @@ def check_writable(path: Path, *inputs: Path) -> Path:
         raise InputError(f"{path} cannot be written: no permission to write in {path.parent.absolute()}.")
     if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
         raise InputError(f"{path} is the input itself: choose another name for the output.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise InputError(f"{path} may not be changed: choose another name or ask for write permission.")
     return path
 
 

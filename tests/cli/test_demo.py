@@ -67,6 +67,14 @@ def test_json_and_frame(cli: Callable, tmp_path: Path, series_file: Path, model_
     assert report["slice"]["psnr_corrupted"] == pytest.approx(30.5, abs=1)
 
 
+def test_a_picture_ends_in_png(cli: Callable, volume_file: Path) -> None:
+    before = volume_file.read_bytes()
+    ended = cli("demo", volume_file, "--screenshot", volume_file)
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "end it in .png" in ended.err
+    assert volume_file.read_bytes() == before
+
+
 @pytest.mark.usefixtures("no_display")
 def test_bad_volume(cli: Callable, tmp_path: Path) -> None:
     ended = cli("demo", tmp_path / "missing.nii", "--screenshot", tmp_path / "out.png")

@@ -34,6 +34,7 @@ def test_a_card_tells_what_is_usual(
         (["no-such-model", "volume"], "there is no model"),
         (["model", "volume", "-o", "card.json"], "name a file that ends in .safetensors"),
         (["model", "nowhere.nii"], "nowhere.nii"),
+        (["denoiser-any", "volume"], "comes with the package and stays as it is"),
     ],
 )
 def test_failures_are_one_line(

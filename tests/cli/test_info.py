@@ -56,6 +56,13 @@ def test_a_model(cli: Callable, model_file: Path) -> None:
     assert "skip-unet, 7 parameters" in cli("info", model_file).out
 
 
+def test_a_shipped_model_by_its_name(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DEFAULT_MODEL).mkdir()  # what runs and exports lie in often has the model's name
+    for card in list_models():
+        assert cli("info", card.name, "--json").json["name"] == card.name
+
+
 def test_models_lists_the_users_own(cli: Callable, model_file: Path) -> None:
     folder = user_model_folder()
     folder.mkdir(parents=True, exist_ok=True)

@@ -50,9 +50,11 @@ def test_output_and_residual_are_two_files(
     cli: Callable, tmp_path: Path, volume_file: Path, model_file: Path
 ) -> None:
     output = tmp_path / "out.nii"
-    ended = cli("reconstruct", volume_file, output, "--residual", output, "--model", model_file)
-    assert ended.status == 1
-    assert not output.exists()
+    (tmp_path / "there").mkdir()
+    for residual in (output, tmp_path / "there" / ".." / "out.nii", tmp_path / "residual.txt"):
+        ended = cli("reconstruct", volume_file, output, "--residual", residual, "--model", model_file)
+        assert ended.status == 1
+        assert not output.exists()
 
 
 def test_says_what_the_model_was_not_trained_on(

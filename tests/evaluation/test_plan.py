@@ -146,8 +146,12 @@ def test_what_cannot_be_is_refused(plan: EvaluationPlan) -> None:
     last = json.loads(events.getvalue().splitlines()[-1])
     assert last["event"] == "refused"
     assert "no model 'nosuch'" in last["sentence"]
-    with pytest.raises(InputError, match="two outputs"):
-        carry_out(plan.model_copy(update={"report": plan.output}))
+    for report in (plan.output, plan.output.parent / "new" / ".." / plan.output.name):
+        (plan.output.parent / "new").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="two outputs"):
+            carry_out(plan.model_copy(update={"report": report}))
+    with pytest.raises(InputError, match="is the input itself"):
+        carry_out(plan.model_copy(update={"output": Path(plan.models[0])}))
     with pytest.raises(InputError, match="one of the two"):
         carry_out(plan.model_copy(update={"report": plan.output.with_suffix(".json")}))
 

@@ -29,8 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from napari_mri_cae.volume.writing import check_volume_name
+
     corruptions = read_chain(arguments)
-    output = check_writable(arguments.output, arguments.input)
+    output = check_volume_name(check_writable(arguments.output, arguments.input))
     check_sidecar(output, arguments.input)
 
     from napari_mri_cae.comparison.corrupt_volume import corrupt_volume

@@ -19,6 +19,7 @@ from napari_mri_cae.cli.display import has_display, virtual_display
 from napari_mri_cae.cli.options import add_frame, add_json, add_model
 from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json, print_table
 from napari_mri_cae.cli.window import WindowFailed, open_window
+from napari_mri_cae.errors import InputError
 from napari_mri_cae.files import check_writable
 
 _PICTURE: Final = Path("mri-cae-demo.png")
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     if picture is None and not display:
         picture = _PICTURE
     if picture is not None:
+        if picture.suffix.lower() != ".png":
+            raise InputError(f"{picture} is no name of a picture: end it in .png.")
         picture = check_writable(picture)
     settings = {
         "volume": None if arguments.volume is None else str(arguments.volume),

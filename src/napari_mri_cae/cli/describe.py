@@ -57,11 +57,16 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from napari_mri_cae.models import load_model, save_model, with_domain
     from napari_mri_cae.models.file import SUFFIX
+    from napari_mri_cae.models.registry import is_shipped
     from napari_mri_cae.slice_statistics import slice_statistics
     from napari_mri_cae.volume import Volume
 
     model = load_model(arguments.model)
     output = arguments.output or model.path
+    if arguments.output is None and output is not None and is_shipped(output):
+        raise InputError(
+            f"{model.card.name} comes with the package and stays as it is: name a copy with --output."
+        )
     if output is None or output.suffix != SUFFIX:
         raise InputError(f"{output} cannot hold a card: name a file that ends in {SUFFIX} with --output.")
     output = check_writable(output)

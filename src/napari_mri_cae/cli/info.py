@@ -51,7 +51,7 @@ def _card(path: Path) -> "Card | None":
         return read_card(path)
     if path.suffix.lower() in SUFFIXES:
         return load_model(path).card
-    if path.exists() or path.suffix:
+    if path.is_file():
         return None
     found = find_models().get(str(path))
     return found[1] if found else None

@@ -42,9 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    output = check_writable(arguments.output, arguments.input)
-    residual = arguments.residual and check_writable(arguments.residual, arguments.input)
-    if residual and residual.absolute() == output.absolute():
+    from napari_mri_cae.volume.writing import check_volume_name
+
+    output = check_volume_name(check_writable(arguments.output, arguments.input))
+    residual = arguments.residual and check_volume_name(check_writable(arguments.residual, arguments.input))
+    if residual and residual.resolve() == output.resolve():
         raise InputError(f"{residual} is the output itself: choose another name for the residual.")
     check_sidecar(output, arguments.input, *([residual] if residual else []))
 

@@ -51,11 +51,11 @@ class EvaluationPlan(BaseModel):
 
         Those are the volumes, and what is beside the table under the name of how it was made.
         """
-        if self.report is not None and self.report.absolute() == self.output.absolute():
+        if self.report is not None and self.report.resolve() == self.output.resolve():
             raise InputError(f"{self.report} is named for two outputs: choose another name for the report.")
         for path in (self.output, self.report):
             if path is not None:
-                check_writable(path, *self.volumes)
+                check_writable(path, *self.volumes, *map(Path, self.models))
         check_sidecar(self.output, *self.volumes, *([] if self.report is None else [self.report]))
 
     def evaluation(self) -> Evaluation:

@@ -1,5 +1,6 @@
 """What the volumes of an evaluation, and the people they show, are called."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ def name_volumes(paths: Sequence[Path]) -> list[Name]:
     """
     from napari_mri_cae.training.data import subject_of
 
-    files = [path.expanduser().absolute() for path in paths]
+    # Links are not followed: in many data sets they are what has a subject's name.
+    files = [Path(os.path.normpath(path.expanduser().absolute())) for path in paths]
     if twice := [path for path, times in Counter(files).items() if times > 1]:
         raise InputError(f"{twice[0]} is given twice: name each volume once.")
     subjects = [subject_of(path) for path in files]

@@ -88,10 +88,13 @@ def read_card(path: str | Path) -> Card:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     try:
         header = json.loads(text)
+        ends = (each["data_offsets"][1] for name, each in header.items() if name != "__metadata__")
+        if size < 8 + length + max(ends, default=0):
+            raise InputError(f"{path} is damaged; get it again.")
         card = header["__metadata__"]["card"]
     except (ValueError, RecursionError):
         raise InputError(f"{path} is not a model file, or it is damaged; get it again.") from None
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError, IndexError):
         card = None
     if not isinstance(card, str):
         raise InputError(f"{path} holds weights without a card; only napari-mri-cae's own model files open.")

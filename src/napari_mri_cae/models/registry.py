@@ -25,6 +25,11 @@ def user_model_folder() -> Path:
     return platformdirs.user_data_path("napari-mri-cae", appauthor=False) / "models"
 
 
+def is_shipped(path: Path) -> bool:
+    """Return whether a model file is one of those that come with the package."""
+    return path.resolve().parent == _SHIPPED.resolve()
+
+
 def find_models() -> dict[str, tuple[Path, Card]]:
     """Return the file and the card of each shipped model, then of each of the user's own, by name.
 

@@ -25,6 +25,19 @@ _COMPRESSION: Final = 1
 _MGH_INTEGERS: Final = (np.uint8, np.int16, np.int32)
 
 
+def check_volume_name(path: Path) -> Path:
+    """Return a path that a volume can be written to, as its ending says.
+
+    Raises
+    ------
+    InputError
+        If the ending is another than .nii, .nii.gz, .mgh or .mgz.
+    """
+    if not path.name.lower().endswith(_NIFTI + _MGH):
+        raise InputError(f"{path.name} is of no kind that can be written: end it in .nii, .nii.gz or .mgz.")
+    return path
+
+
 def write_grid(array: npt.NDArray[Any], grid: Grid, path: Path, *, is_label: bool) -> Path:
     """Write an (I, P, L) or (T, I, P, L) array onto a grid.
 
@@ -44,9 +57,7 @@ def write_grid(array: npt.NDArray[Any], grid: Grid, path: Path, *, is_label: boo
     InputError
         If the kind of file is unknown or cannot hold the values, or the file cannot be written.
     """
-    name = path.name.lower()
-    if not name.endswith(_NIFTI + _MGH):
-        raise InputError(f"{path.name} is of no kind that can be written: end it in .nii, .nii.gz or .mgz.")
+    name = check_volume_name(path).name.lower()
     voxels = _storable(array)
     oriented = grid.orientation.to_file(voxels).reshape(grid.shape, copy=False)
     compressed = name.endswith((".gz", ".mgz"))
