@@ -107,3 +107,5 @@ def test_one_volume_of_a_series(cli: Callable, tmp_path: Path, series_file: Path
     nib.save(nib.Nifti1Image(image.get_fdata()[..., 1], image.affine), frame)
     assert cli("metrics", series_file, frame, "--frame", 1, "--json").json["mse"] == 0
     assert cli("metrics", series_file, frame, "--json").json["mse"] > 0
+    assert cli("metrics", frame, series_file, "--frame", 1, "--json").json["mse"] == 0
+    assert "has no frame 1" in cli("metrics", frame, frame, "--frame", 1).err

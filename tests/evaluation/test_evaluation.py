@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -210,6 +211,16 @@ def test_what_cannot_be_measured_is_left_out(
     assert progress[-1][0] == progress[-1][1]
     with pytest.raises(InputError, match=r"None of the volumes .* flat is constant"):
         _rows(Evaluation([flat, cut]))
+
+
+def test_what_was_assumed_of_a_volume_is_told(volumes: list[Path], model: Model, tmp_path: Path) -> None:
+    image = nib.Nifti1Image(nib.load(volumes[0]).get_fdata(dtype=np.float32), np.eye(4))
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nib.save(image, tmp_path / "lost.nii")
+    evaluation = Evaluation([tmp_path / "lost.nii"], [model], settings=EvaluationSettings(every=9))
+    list(evaluation.run())
+    assert [remark for remark in evaluation.remarks if remark.startswith("lost: No orientation")]
 
 
 def test_names_are_those_of_the_table(volumes: list[Path], model: Model, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from napari_mri_cae.cli.display import has_display, virtual_display
 from napari_mri_cae.cli.options import add_frame, add_json, add_model
-from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json, print_table
+from napari_mri_cae.cli.output import Progress, decibels, print_facts, print_json, print_notes, print_table
 from napari_mri_cae.cli.window import WindowFailed, open_window
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.files import check_writable
@@ -108,7 +108,9 @@ def _without_window(settings: dict[str, Any], picture: Path) -> dict[str, Any]:
     from napari_mri_cae.volume import Volume
 
     volume = sample_volume() if settings["volume"] is None else Volume.load(settings["volume"])
-    comparison = Comparison(volume.frame(settings["frame"]), settings["model"], [GaussianNoise(sigma=0.03)])
+    volume = volume.frame(settings["frame"])
+    print_notes(volume.notes)
+    comparison = Comparison(volume, settings["model"], [GaussianNoise(sigma=0.03)])
     with Progress() as progress:
         for _ in comparison.run():
             progress(int(comparison.done.sum()), comparison.n_slices)

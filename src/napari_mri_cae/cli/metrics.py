@@ -26,10 +26,12 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_mri_cae.comparison.measure import measure
     from napari_mri_cae.volume import Volume
 
-    reference = Volume.load(arguments.reference).frame(arguments.frame)
-    test = Volume.load(arguments.test)
-    # What was made of one volume of a series is 3-D.
-    test = test.frame(arguments.frame if test.is_series else 0)
+    both = [Volume.load(path) for path in (arguments.reference, arguments.test)]
+    # What was made of one volume of a series is 3-D, and so may be what it is measured against.
+    some = any(volume.is_series for volume in both)
+    reference, test = (
+        volume.frame(arguments.frame if volume.is_series or not some else 0) for volume in both
+    )
     for volume in (reference, test):
         print_notes(volume.notes)
     with Progress() as progress:

@@ -29,6 +29,7 @@ from napari_mri_cae.files import checksum
 from napari_mri_cae.planes import Plane, plane_axis
 from napari_mri_cae.slices import OnProgress
 from napari_mri_cae.volume import Volume
+from napari_mri_cae.volume.opening import OBLIQUE
 from napari_mri_cae.volume.parts import volume_checksum
 
 if TYPE_CHECKING:
@@ -422,10 +423,12 @@ class Evaluation:
         ]
 
     def _remark(self, volume: Volume, name: Name, number: int, plane: Plane) -> None:
-        """Note what about a volume does not suit a model, or that it has been trained on."""
+        """Note what was assumed of a volume, what does not suit a model, or that it has been trained on."""
         from napari_mri_cae.models import unfamiliar
         from napari_mri_cae.training.data import subject_of
 
+        # That a grid is oblique changes no number, and in many data sets all are.
+        self._note(f"{name.volume}: {note}" for note in volume.notes if not note.startswith(OBLIQUE))
         label = subject_of(self.paths[number])
         folders = {part.lower() for part in self.paths[number].absolute().parts}
         for model, called in zip(self.models, self.model_names, strict=False):
