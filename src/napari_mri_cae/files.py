@@ -56,7 +56,8 @@ def check_sidecar(file: Path, *others: Path) -> Path:
     Raises
     ------
     InputError
-        If that is the file itself, one of the others, or what somebody else has written.
+        If that is the file itself, one of the others, what somebody else has written, or how another file
+        was made that is still there.
     """
     path = sidecar_of(file)
     if _is_same(path, file):
@@ -65,7 +66,7 @@ def check_sidecar(file: Path, *others: Path) -> Path:
         raise InputError(
             f"{path} is where it is written how {file.name} was made: choose another name for one of the two."
         )
-    if path.exists() and not _is_sidecar(path):
+    if path.exists() and not _is_sidecar(path, file):
         raise InputError(
             f"{path} is there already, and would be replaced by how {file.name} was made: "
             "choose another name or folder for the output."
@@ -87,13 +88,16 @@ def _is_same(path: Path, other: Path) -> bool:
     return str(path.resolve()).casefold() == str(other.resolve()).casefold()
 
 
-def _is_sidecar(path: Path) -> bool:
-    """Tell whether a file says how something was made, as this package writes it."""
+def _is_sidecar(path: Path, file: Path) -> bool:
+    """Tell whether a file says how another was made, as this package writes it, or one that is gone."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(facts, dict) and facts.keys() >= _FACTS
+    if not (isinstance(facts, dict) and facts.keys() >= _FACTS):
+        return False
+    described = path.parent / Path(str(facts.get("output") or file.name)).name
+    return _is_same(described, file) or not described.exists()
 
 
 def to_json(value: Any) -> str:

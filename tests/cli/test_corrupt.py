@@ -197,3 +197,7 @@ def test_the_sidecar_of_the_scan_stays(
     # What the command has written itself may be written again.
     for _ in range(2):
         assert cli(command, volume_file, tmp_path / "out.nii", *options).status == 0
+    # What belongs to a file that is there may not.
+    assert "out.json is there already" in cli(command, volume_file, tmp_path / "out.mgz", *options).err
+    (tmp_path / "out.nii").unlink()
+    assert cli(command, volume_file, tmp_path / "out.mgz", *options).status == 0
