@@ -39,6 +39,8 @@ _LIMIT_BYTES: Final = 50 << 30
 _LIMIT_SHARE: Final = 0.5
 _BLOCK: Final = 1 << 20
 _ABANDONED_SECONDS: Final = 24 * 3600
+# numpy has headers parsed by `ast`, which two threads cannot do at once before Python 3.11.8 (gh-106905).
+_parsing: Final = threading.Lock()
 
 
 class CacheError(InputError):
@@ -97,8 +99,7 @@ class CachedVolume:
             mask = brain_mask(Volume.from_array(self.voxels, affine))
             write(path, lambda file: np.savez(file, mask=np.packbits(mask)))
         touch(path)
-        with np.load(path) as saved:
-            bits = np.unpackbits(saved["mask"], count=self.voxels.size)
+        bits = np.unpackbits(_arrays(path)["mask"], count=self.voxels.size)
         return bits.reshape(self.voxels.shape).view(bool)
 
     def brain_shares(self, plane: Plane) -> Shares:
@@ -130,8 +131,7 @@ def cache_volume(source: Source) -> CachedVolume:
         _decode(source, decoded, facts)
     for path in (decoded, facts):
         touch(path)
-    with np.load(facts) as saved:
-        values: dict[str, Any] = dict(saved)
+    values = _arrays(facts)
     planes = {
         name: {plane: values[f"{name} {plane}"] for plane in PLANES}
         for name in ("content", "means", "lowest", "highest")
@@ -139,9 +139,7 @@ def cache_volume(source: Source) -> CachedVolume:
     low, high = values["window"].tolist()
     mean, deviation = values["moments"].tolist()
     i, p, l = values["spacing"].tolist()  # noqa: E741 - the axis
-    return CachedVolume(
-        source, np.load(decoded, mmap_mode="r"), (low, high), (i, p, l), (mean, deviation), **planes
-    )
+    return CachedVolume(source, mapped(decoded), (low, high), (i, p, l), (mean, deviation), **planes)
 
 
 def _decode(source: Source, decoded: Path, facts: Path) -> None:
@@ -218,6 +216,17 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def mapped(path: Path) -> npt.NDArray[Any]:
+    """Return the array of a file of the cache, mapped into memory."""
+    with _parsing:
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with _parsing, np.load(path) as saved:
+        return dict(saved)
 
 
 def touch(path: Path) -> None:

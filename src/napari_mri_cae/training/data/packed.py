@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_mri_cae.errors import InputError
 from napari_mri_cae.planes import PLANES, plane_axis
 from napari_mri_cae.training.config import SliceSampling
-from napari_mri_cae.training.data.cache import cache_folder, touch, write
+from napari_mri_cae.training.data.cache import cache_folder, mapped, touch, write
 from napari_mri_cae.training.data.prepared import OnProgress, Prepared
 from napari_mri_cae.training.data.scaling import scaling_of
 
@@ -60,7 +60,7 @@ def pack_slices(prepared: Prepared, on_progress: OnProgress | None = None) -> Ar
 
         write(path, fill)
     touch(path)
-    return np.asarray(np.load(path, mmap_mode="r"))
+    return mapped(path)
 
 
 def slice_size(prepared: Prepared) -> tuple[int, int]:
