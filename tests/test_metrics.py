@@ -82,7 +82,7 @@ def test_ssim_is_scikit_images(name: str, rng: np.random.Generator) -> None:
 
 
 # Windows in one block of the filter, in two that overlap by all but one, and in many.
-@pytest.mark.parametrize(("height", "width"), [(42, 43), (43, 42), (74, 256), (300, 200)])
+@pytest.mark.parametrize(("height", "width"), [(26, 27), (27, 26), (74, 256), (300, 200)])
 def test_large_slices_are_filtered_in_blocks(height: int, width: int, rng: np.random.Generator) -> None:
     clean = _brain(rng, height, width)
     tests = [clean + sigma * rng.standard_normal(clean.shape) for sigma in (0.03, 0.3)]
